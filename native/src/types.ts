@@ -1,0 +1,336 @@
+/**
+ * The vocabulary of the binding: what the kernel asks (`Request`), what may be answered (`Entry`, `Attr`, ...)
+ * and what a file body looks like to the data plane (`ContentOptions`, `ContentState`).
+ *
+ * Node ids name inodes towards the kernel and live as long as its lookup count; inode numbers (`Attr.ino`) are what
+ * `stat` shows and are the caller's own. Content ids name file bodies: the binding answers reads and writes of an open
+ * file from its body's backing file and only asks upwards for ranges that are not there yet.
+ */
+
+declare const brand: unique symbol
+type Branded<Name extends string> = number & { readonly [brand]: Name }
+
+/** Kernel node id, 1 is the root. Below 2^53. Never reused by a well-behaved filesystem. */
+export type NodeId = Branded<"NodeId">
+/** Identifies one pending request; each is answered exactly once. */
+export type RequestId = Branded<"RequestId">
+/** File handle, chosen by the filesystem in its reply to `open` or `create`. */
+export type HandleId = Branded<"HandleId">
+/** File body, chosen by the filesystem when it opens one. */
+export type ContentId = Branded<"ContentId">
+
+export const NodeId = (value: number): NodeId => value as NodeId
+export const RequestId = (value: number): RequestId => value as RequestId
+export const HandleId = (value: number): HandleId => value as HandleId
+export const ContentId = (value: number): ContentId => value as ContentId
+
+export const rootNodeId: NodeId = NodeId(1)
+
+/** A point in time with the kernel's resolution. `nsec` is 0..999_999_999. */
+export interface Time {
+  readonly sec: number
+  readonly nsec: number
+}
+
+/** Who asks. `pid` is 0 for requests the kernel makes on its own behalf (write-back, read-ahead). */
+export interface Caller {
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+  readonly umask: number
+}
+
+/** What `stat` shows. `blocks` counts 512-byte units. */
+export interface Attr {
+  readonly ino: number
+  readonly size: number
+  readonly blocks: number
+  readonly atime: Time
+  readonly mtime: Time
+  readonly ctime: Time
+  readonly mode: number
+  readonly nlink: number
+  readonly uid: number
+  readonly gid: number
+  readonly rdev: number
+  readonly blksize: number
+}
+
+/** Answer to `lookup`, `mkdir`, `mknod`, `create`. Timeouts in seconds; node id 0 with a timeout is a negative entry. */
+export interface Entry {
+  readonly nodeId: NodeId
+  readonly generation: number
+  readonly attr: Attr
+  readonly attrTimeout: number
+  readonly entryTimeout: number
+}
+
+/** Answer to `open` and `create`. Without `content` every `read` of the handle goes up to the filesystem. */
+export interface OpenReply {
+  readonly handle: HandleId
+  readonly content?: ContentId
+  /** Keep the kernel's page cache of this inode (FOPEN_KEEP_CACHE). */
+  readonly keepCache: boolean
+  /** Bypass the page cache (FOPEN_DIRECT_IO). */
+  readonly directIo?: boolean
+}
+
+/** One entry of a directory page. `offset` is the cookie that continues after it. `entry` only in readdirplus pages. */
+export interface DirEntry {
+  readonly name: string
+  readonly ino: number
+  /** File type bits of the mode (S_IFMT). */
+  readonly type: number
+  readonly offset: number
+  readonly entry?: Entry
+}
+
+export interface StatFs {
+  readonly bsize: number
+  readonly frsize: number
+  readonly blocks: number
+  readonly bfree: number
+  readonly bavail: number
+  readonly files: number
+  readonly ffree: number
+  readonly favail: number
+  readonly namemax: number
+}
+
+interface Pending {
+  readonly id: RequestId
+  readonly caller: Caller
+}
+
+interface OnNode extends Pending {
+  readonly node: NodeId
+}
+
+interface OnName extends Pending {
+  readonly parent: NodeId
+  readonly name: string
+}
+
+/** `"now"` asks for the server's clock, as utimensat's UTIME_NOW. */
+export type TimeArgument = Time | "now"
+
+export interface SetAttrRequest extends OnNode {
+  readonly op: "setattr"
+  readonly handle: HandleId | undefined
+  readonly mode: number | undefined
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly size: number | undefined
+  readonly atime: TimeArgument | undefined
+  readonly mtime: TimeArgument | undefined
+}
+
+/**
+ * What crosses to JavaScript. `forget`, `release`, `cancel` and `fetch` take no reply; every other request is answered
+ * exactly once through the session's `reply...` methods.
+ */
+export type Request =
+  | (OnName & { readonly op: "lookup" })
+  | { readonly op: "forget"; readonly nodes: ReadonlyArray<{ readonly node: NodeId; readonly count: number }> }
+  | (OnNode & { readonly op: "getattr"; readonly handle: HandleId | undefined })
+  | SetAttrRequest
+  | (OnNode & { readonly op: "readlink" })
+  | (OnName & { readonly op: "mknod"; readonly mode: number; readonly rdev: number })
+  | (OnName & { readonly op: "mkdir"; readonly mode: number })
+  | (OnName & { readonly op: "unlink" })
+  | (OnName & { readonly op: "rmdir" })
+  | (OnName & { readonly op: "symlink"; readonly target: string })
+  | (OnName & { readonly op: "link"; readonly node: NodeId })
+  | (OnName & {
+      readonly op: "rename"
+      readonly newParent: NodeId
+      readonly newName: string
+      /** RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, RENAME_WHITEOUT 4 (renameat2(2)). */
+      readonly flags: number
+    })
+  | (OnNode & { readonly op: "open"; readonly flags: number })
+  | (OnName & { readonly op: "create"; readonly mode: number; readonly flags: number })
+  /** Only for handles without content, see `OpenReply.content`. */
+  | (OnNode & { readonly op: "read"; readonly handle: HandleId; readonly offset: number; readonly size: number })
+  /** close(2) of a handle whose content changed since the last flush or fsync; unchanged ones are answered natively. */
+  | (OnNode & { readonly op: "flush"; readonly handle: HandleId; readonly content: ContentId })
+  | (OnNode & {
+      readonly op: "fsync"
+      readonly handle: HandleId
+      readonly content: ContentId | undefined
+      readonly dataOnly: boolean
+    })
+  /** The last reference to the handle is gone; the binding has detached it from its content already. */
+  | {
+      readonly op: "release"
+      readonly node: NodeId
+      readonly handle: HandleId
+      readonly content: ContentId | undefined
+    }
+  | (OnNode & {
+      readonly op: "readdir"
+      /** Cookie of the last entry the kernel has, 0 at the start. */
+      readonly offset: number
+      /** Room in bytes for the packed page. */
+      readonly size: number
+      readonly plus: boolean
+    })
+  | (OnNode & { readonly op: "fsyncdir" })
+  | (OnNode & { readonly op: "statfs" })
+  | (OnNode & { readonly op: "setxattr"; readonly name: string; readonly value: Uint8Array; readonly flags: number })
+  | (OnNode & { readonly op: "getxattr"; readonly name: string; readonly size: number })
+  | (OnNode & { readonly op: "listxattr"; readonly size: number })
+  | (OnNode & { readonly op: "removexattr"; readonly name: string })
+  | (OnNode & { readonly op: "access"; readonly mask: number })
+  | (OnNode & {
+      readonly op: "fallocate"
+      readonly handle: HandleId
+      readonly content: ContentId | undefined
+      readonly mode: number
+      readonly offset: number
+      readonly length: number
+    })
+  /**
+   * A write is about to make a clean content dirty and waits. Answer with `replyOk` once the change is on record, or
+   * with an errno that the writer gets.
+   */
+  | { readonly op: "dirty"; readonly id: RequestId; readonly content: ContentId }
+  /**
+   * Readers wait for [offset, offset+length) of a content. Answered by `fill` and `failRange`, not by a reply. A range
+   * that was asked for is not asked for again until it was filled or failed. `sequential` is the length of the
+   * sequential run that led here in bytes, 0 for a random read.
+   */
+  | {
+      readonly op: "fetch"
+      readonly content: ContentId
+      readonly offset: number
+      readonly length: number
+      readonly sequential: number
+    }
+  /** The kernel interrupted a request that is still pending (FUSE_INTERRUPT after the fatal-signal rule). */
+  | { readonly op: "cancel"; readonly target: RequestId }
+  /** The connection ended: unmounted from outside or aborted. The last record of a session. */
+  | { readonly op: "closed"; readonly reason: string }
+
+export type Op = Request["op"]
+
+export interface MountOptions {
+  readonly mountpoint: string
+  /** Source shown in /proc/self/mountinfo. */
+  readonly fsName: string
+  /** Shown as `fuse.<subtype>`. */
+  readonly subtype: string
+  readonly allowOther?: boolean
+  readonly readOnly?: boolean
+  /** Loop threads, 1..16, default 4. */
+  readonly threads?: number
+  /** Requests that may wait for JavaScript before the loop stops reading the device, 1..100_000, default 1000. */
+  readonly queueLimit?: number
+  /** Largest write and read in bytes, 4096..1 MiB, default 1 MiB. */
+  readonly maxTransfer?: number
+}
+
+/** Byte ranges as alternating start, end pairs in ascending order, half open, never touching each other. */
+export type Extents = ReadonlyArray<number>
+
+export interface ContentOptions {
+  /** Backing file, opened read-write by the binding and created (0600) when `create` is set. */
+  readonly path: string
+  readonly create?: boolean
+  readonly size: number
+  readonly mtime: Time
+  /** Which bytes are present. `"all"` is [0, size). */
+  readonly valid: Extents | "all"
+  /** Ranges changed locally and not at the server yet; they are part of `valid`. */
+  readonly dirty?: Extents
+  /** Starts as changed: writes do not raise a `dirty` request again. */
+  readonly modified?: boolean
+  /** Continues counting here; every write or truncate adds one. */
+  readonly generation: number
+}
+
+export interface ContentState {
+  readonly size: number
+  readonly mtime: Time
+  /** mtime was moved by a write or truncate since the content was opened or `setContentTime` was called. */
+  readonly mtimeMoved: boolean
+  readonly generation: number
+  readonly modified: boolean
+  readonly complete: boolean
+  readonly valid: Extents
+  readonly dirty: Extents
+  /** Handles attached. */
+  readonly handles: number
+  /** Parked readers. */
+  readonly waiters: number
+  readonly frozen: boolean
+}
+
+export interface Invalidation {
+  /** Drop a dentry (positive or negative) so that the next access asks again. */
+  readonly kind: "entry"
+  readonly parent: NodeId
+  readonly name: string
+}
+export interface DeleteNotice {
+  /** Drop a dentry and tell inotify watchers it was deleted. */
+  readonly kind: "delete"
+  readonly parent: NodeId
+  readonly child: NodeId
+  readonly name: string
+}
+export interface InodeInvalidation {
+  /** Drop attributes and, unless `attributesOnly`, cached pages of [offset, offset+length); length 0 is to the end. */
+  readonly kind: "inode"
+  readonly node: NodeId
+  readonly attributesOnly?: boolean
+  readonly offset?: number
+  readonly length?: number
+}
+export type Notification = Invalidation | DeleteNotice | InodeInvalidation
+
+export interface UnmountOptions {
+  /** How long a busy mount is retried before everything parked is failed and the mount is forced, in ms. */
+  readonly deadline: number
+  /** Skip the polite part. */
+  readonly force?: boolean
+}
+
+export interface UnmountReport {
+  /** `graceful`: plain unmount. `forced`: MNT_FORCE and MNT_DETACH (or fusermount3 -u -z) were needed. `gone`: was not mounted any more. */
+  readonly outcome: "graceful" | "forced" | "gone"
+  readonly reason: string
+  readonly durationMs: number
+  /** Requests that were failed to get out. */
+  readonly abandoned: number
+}
+
+export interface OpStats {
+  readonly count: number
+  readonly errors: number
+  readonly p50Us: number
+  readonly p99Us: number
+  readonly maxUs: number
+}
+
+export interface SessionStats {
+  readonly uptimeMs: number
+  readonly queued: number
+  readonly queuedMax: number
+  readonly pending: number
+  readonly dispatched: number
+  readonly completed: number
+  /** Replies to ids that were unknown or answered before. */
+  readonly strayReplies: number
+  readonly contents: number
+  readonly handles: number
+  readonly waiters: number
+  readonly notifications: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly bytesFilled: number
+  /** By request name, natively answered ones included. */
+  readonly ops: Readonly<Record<string, OpStats>>
+  /** Negotiated with the kernel. */
+  readonly capabilities: Readonly<Record<string, boolean>>
+}
