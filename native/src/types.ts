@@ -126,7 +126,7 @@ export interface SetAttrRequest extends OnNode {
 }
 
 /**
- * What crosses to JavaScript. `forget`, `release`, `cancel` and `fetch` take no reply; every other request is answered
+ * What crosses to JavaScript. `forget`, `release`, `cancel` and `closed` take no reply; every other request is answered
  * exactly once through the session's `reply...` methods.
  */
 export type Request =
@@ -190,15 +190,22 @@ export type Request =
       readonly offset: number
       readonly length: number
     })
+  /** The kernel interrupted a request that is still pending (FUSE_INTERRUPT after the fatal-signal rule). */
+  | { readonly op: "cancel"; readonly target: RequestId }
+  /** The connection ended: unmounted from outside or aborted. The last record of a session. */
+  | { readonly op: "closed"; readonly reason: string }
+
+/** What a content table asks of JavaScript. */
+export type ContentEvent =
   /**
-   * A write is about to make a clean content dirty and waits. Answer with `replyOk` once the change is on record, or
-   * with an errno that the writer gets.
+   * A write is about to make a clean content dirty and waits. Answered by `ContentTable.replyDirty`: 0 once the change
+   * is on record, or the errno that the writer gets.
    */
   | { readonly op: "dirty"; readonly id: RequestId; readonly content: ContentId }
   /**
-   * Readers wait for [offset, offset+length) of a content. Answered by `fill` and `failRange`, not by a reply. A range
-   * that was asked for is not asked for again until it was filled or failed. `sequential` is the length of the
-   * sequential run that led here in bytes, 0 for a random read.
+   * Readers wait for [offset, offset+length) of a content. Answered by `fill` and `failRange`. A range that was asked
+   * for is not asked for again until it was filled or failed. `sequential` is the length of the sequential run that
+   * led here in bytes, 0 for a random read.
    */
   | {
       readonly op: "fetch"
@@ -207,10 +214,6 @@ export type Request =
       readonly length: number
       readonly sequential: number
     }
-  /** The kernel interrupted a request that is still pending (FUSE_INTERRUPT after the fatal-signal rule). */
-  | { readonly op: "cancel"; readonly target: RequestId }
-  /** The connection ended: unmounted from outside or aborted. The last record of a session. */
-  | { readonly op: "closed"; readonly reason: string }
 
 export type Op = Request["op"]
 
