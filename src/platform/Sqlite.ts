@@ -1,0 +1,184 @@
+/**
+ * SQLite for one writer: a database opened in a scope, in WAL mode, with its schema brought up to date.
+ *
+ * Statements and transactions are synchronous and meant for hot paths (a key read is about 4 µs). They throw what
+ * node:sqlite throws; run them inside `Database.try`, which turns SQLite's faults into `SqliteError` and leaves other
+ * throws as defects. Commits use synchronous=NORMAL: they survive the death of the process, and those after the last
+ * checkpoint may be lost, in order and never half, with the power.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite"
+import { Effect, type Scope } from "effect"
+import { fromCause, SqliteError } from "./SqliteError.ts"
+
+export { SqliteError, SqliteErrorReason } from "./SqliteError.ts"
+
+export type SqlValue = null | number | bigint | string | Uint8Array
+
+/** One step of the schema: SQL text, or a function for what SQL alone cannot do. Its index + 1 is the user_version it leads to. */
+export type Migration = string | ((db: Database) => void)
+
+export interface OpenOptions {
+  /** A file, or ":memory:". */
+  readonly path: string
+  /** Opens an existing file for reading only; its schema has to be the newest known. */
+  readonly readOnly?: boolean
+  /** All steps ever released, in order; never edited, only appended to. */
+  readonly migrations: ReadonlyArray<Migration>
+  /** PRAGMA application_id, a positive 32-bit number of the application's choice; anything else is a foreign file. */
+  readonly applicationId: number
+  /** How long a lock of another connection is waited for, in milliseconds; this blocks the thread. Default 2,000. */
+  readonly busyTimeout?: number
+  /** Runs PRAGMA quick_check at open (reads the whole file), so that damage is found now and not later. Default false. */
+  readonly check?: boolean
+}
+
+export interface Statement<Row> {
+  get(...parameters: ReadonlyArray<SqlValue>): Row | undefined
+  all(...parameters: ReadonlyArray<SqlValue>): Array<Row>
+  iterate(...parameters: ReadonlyArray<SqlValue>): IterableIterator<Row>
+  run(...parameters: ReadonlyArray<SqlValue>): { readonly changes: number; readonly lastInsertRowid: number }
+}
+
+export interface Database {
+  readonly path: string
+  /** Compiles a statement once; `Row` is the caller's word for the columns it selects. */
+  prepare<Row = Record<string, SqlValue>>(sql: string): Statement<Row>
+  /** Runs statements without parameters or results. */
+  exec(sql: string): void
+  /** BEGIN IMMEDIATE, `f`, COMMIT; rolls back and rethrows when `f` throws. Nested calls are savepoints. */
+  transaction<A>(f: () => A): A
+  /** Runs synchronous database work as an Effect. Throws that SQLite did not cause are defects. */
+  try<A>(f: () => A): Effect.Effect<A, SqliteError>
+  /** Moves the WAL into the database file: `passive` what nobody reads, `truncate` all of it (waits for readers). */
+  checkpoint(mode: "passive" | "truncate"): Effect.Effect<void, SqliteError>
+}
+
+/** Opens (and creates, unless read-only) a database; closed with the scope. A refused file is left as it was. */
+export const open = Effect.fn("Sqlite.open")(function* (
+  options: OpenOptions
+): Effect.fn.Return<Database, SqliteError, Scope.Scope> {
+  const sqlite = yield* Effect.acquireRelease(
+    attempt(options.path, () => connect(options)),
+    (opened) => Effect.sync(() => opened.close())
+  )
+  const db = makeDatabase(options.path, sqlite)
+  yield* db.try(() => {
+    const version = recognise(db, options)
+    configure(db, options)
+    migrate(db, version, options)
+  })
+  return db
+})
+
+const connect = (options: OpenOptions): DatabaseSync =>
+  new DatabaseSync(options.path, {
+    readOnly: options.readOnly ?? false,
+    timeout: options.busyTimeout ?? 2_000,
+    enableForeignKeyConstraints: true
+  })
+
+const attempt = <A>(path: string, f: () => A): Effect.Effect<A, SqliteError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(f())
+    } catch (cause) {
+      const error = fromCause(path, cause)
+      return error === undefined ? Effect.die(cause) : Effect.fail(error)
+    }
+  })
+
+const pragma = (db: Database, name: string): number => {
+  const row = db.prepare<Record<string, number>>(`PRAGMA ${name}`).get()
+  return row?.[name] ?? 0
+}
+
+/** Checks whose file this is before anything is written to it, and returns its user_version. */
+const recognise = (db: Database, options: OpenOptions): number => {
+  const { path, applicationId, migrations } = options
+  const found = pragma(db, "application_id")
+  const empty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined
+  if (found !== applicationId && !(found === 0 && empty)) {
+    const message = `${path} belongs to another application (application_id ${found}, expected ${applicationId})`
+    throw new SqliteError({ reason: "Foreign", path, message, found, known: applicationId })
+  }
+  const version = pragma(db, "user_version")
+  const known = migrations.length
+  if (version > known) {
+    const message = `${path} was written by a newer version (schema ${version}, this program knows ${known})`
+    throw new SqliteError({ reason: "Newer", path, message, found: version, known })
+  }
+  if (options.check === true) quickCheck(db)
+  return version
+}
+
+const quickCheck = (db: Database): void => {
+  const finding = db.prepare<{ readonly quick_check: string }>("PRAGMA quick_check(1)").get()?.quick_check
+  if (finding === "ok") return
+  const message = `${db.path} is damaged: ${finding ?? "no result from quick_check"}`
+  throw new SqliteError({ reason: "Corrupt", path: db.path, message })
+}
+
+const configure = (db: Database, options: OpenOptions): void => {
+  if (options.readOnly !== true) db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+}
+
+const migrate = (db: Database, version: number, options: OpenOptions): void => {
+  const { path, migrations } = options
+  if (options.readOnly === true && version < migrations.length) {
+    const message = `${path} has schema ${version} and needs ${migrations.length}: open it for writing once`
+    throw new SqliteError({ reason: "Failed", path, message })
+  }
+  for (const [index, migration] of migrations.entries()) {
+    if (index < version) continue
+    db.transaction(() => {
+      if (typeof migration === "string") db.exec(migration)
+      else migration(db)
+      db.exec(`PRAGMA application_id = ${options.applicationId}; PRAGMA user_version = ${index + 1}`)
+    })
+  }
+}
+
+const makeDatabase = (path: string, sqlite: DatabaseSync): Database => {
+  const transaction = makeTransaction(sqlite)
+  const db: Database = {
+    path,
+    prepare: <Row>(sql: string) => makeStatement<Row>(sqlite.prepare(sql)),
+    exec: (sql) => sqlite.exec(sql),
+    transaction,
+    try: (f) => attempt(path, f),
+    checkpoint: (mode) => attempt(path, () => sqlite.exec(`PRAGMA wal_checkpoint(${mode})`))
+  }
+  return db
+}
+
+/** The casts are this module's promise to its callers: rows have the columns that the statement selects. */
+const makeStatement = <Row>(statement: StatementSync): Statement<Row> => ({
+  get: (...parameters) => statement.get(...parameters) as Row | undefined,
+  all: (...parameters) => statement.all(...parameters) as Array<Row>,
+  iterate: (...parameters) => statement.iterate(...parameters) as IterableIterator<Row>,
+  run: (...parameters) => {
+    const { changes, lastInsertRowid } = statement.run(...parameters)
+    return { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) }
+  }
+})
+
+const makeTransaction = (sqlite: DatabaseSync): Database["transaction"] => {
+  let depth = 0
+  return (f) => {
+    const savepoint = `nested_${depth}`
+    const nested = depth > 0
+    sqlite.exec(nested ? `SAVEPOINT ${savepoint}` : "BEGIN IMMEDIATE")
+    depth++
+    try {
+      const value = f()
+      sqlite.exec(nested ? `RELEASE ${savepoint}` : "COMMIT")
+      return value
+    } catch (cause) {
+      // SQLite itself rolls back on some faults (disk full, I/O error); a second ROLLBACK would hide the first error.
+      if (sqlite.isTransaction) sqlite.exec(nested ? `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}` : "ROLLBACK")
+      throw cause
+    } finally {
+      depth--
+    }
+  }
+}
