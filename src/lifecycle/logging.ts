@@ -1,0 +1,59 @@
+/**
+ * Log lines: `2026-11-20T13:10:38.123Z INFO  message key=value`, to standard error or a file. The level is asked for
+ * per line, so that a reload of the configuration changes it at once.
+ */
+import { Cause, Effect, Layer, Logger, LogLevel, References, SubscriptionRef } from "effect"
+import { appendFileSync, mkdirSync, renameSync, statSync } from "node:fs"
+import { dirname } from "node:path"
+import { Config } from "../config/Config.ts"
+
+const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
+
+/** A log file that grew beyond this many bytes is kept as `.1` and begun anew. */
+const rotateAt = 10 * 1024 * 1024
+
+const text = (part: unknown): string => {
+  if (typeof part === "string") return part
+  if (Cause.isCause(part)) return Cause.pretty(part)
+  if (part instanceof Error) return part.stack ?? part.message
+  return JSON.stringify(part)
+}
+
+export const formatLine = Logger.make(({ cause, date, logLevel, message, fiber }): string => {
+  const parts = (Array.isArray(message) ? message : [message]).map(text)
+  if (cause.reasons.length > 0) parts.push(Cause.pretty(cause))
+  const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
+  const pairs = annotations.map(([key, value]) => `${key}=${text(value)}`)
+  return [date.toISOString(), logLevel.toUpperCase().padEnd(5), ...parts, ...pairs].join(" ")
+})
+
+const fileSink = (path: string): ((line: string) => void) => {
+  mkdirSync(dirname(path), { recursive: true })
+  let size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  return (line) => {
+    if (size > rotateAt) {
+      renameSync(path, `${path}.1`)
+      size = 0
+    }
+    appendFileSync(path, `${line}\n`, { mode: 0o600 })
+    size += Buffer.byteLength(line) + 1
+  }
+}
+
+const standardError = (line: string): void => {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Replaces the default logger for everything above. */
+export const layer: Layer.Layer<never, never, Config> = Layer.unwrap(
+  Effect.gen(function* () {
+    const config = yield* Config
+    const { log } = yield* config.current
+    const write = log.file === "" ? standardError : fileSink(log.file)
+    const logger = Logger.make((options) => {
+      const level = levels[SubscriptionRef.getUnsafe(config.values).log.level]
+      if (LogLevel.isGreaterThanOrEqualTo(options.logLevel, level)) write(formatLine.log(options))
+    })
+    return Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Trace"))
+  })
+)

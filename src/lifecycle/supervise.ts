@@ -1,0 +1,78 @@
+/**
+ * Long-lived fibers by name and owner. A forked fiber that fails is silent by itself; here its cause is logged and it
+ * is restarted with a growing pause, or its failure ends the daemon.
+ */
+import { Cause, Clock, Duration, Effect, Exit, Random, type Scope } from "effect"
+
+export interface FiberStatus {
+  readonly name: string
+  /** The service that forked it. */
+  readonly owner: string
+  readonly state: "running" | "waiting" | "ended"
+  readonly restarts: number
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly lastError: string | null
+}
+
+export interface SuperviseOptions {
+  readonly name: string
+  readonly owner: string
+  /** `restart` (default): pause and start again. `escalate`: the daemon cannot go on without it. */
+  readonly onCrash?: "restart" | "escalate"
+}
+
+/** Pause before the nth restart: 1 s doubling to a minute, with jitter so that fibers do not march in step. */
+const firstPause = 1000
+const longestPause = 60_000
+
+/** A fiber that ran this long is healthy again: its next crash starts with the shortest pause. */
+const healthyAfter = 5 * 60_000
+
+export const makeRegistry = Effect.fnUntraced(function* (escalate: (name: string) => Effect.Effect<void>) {
+  const fibers = new Set<{ status: FiberStatus }>()
+
+  const supervise = Effect.fnUntraced(function* <R>(
+    { name, owner, onCrash = "restart" }: SuperviseOptions,
+    effect: Effect.Effect<unknown, unknown, R>
+  ): Effect.fn.Return<void, never, R | Scope.Scope> {
+    const since = yield* Clock.currentTimeMillis
+    const entry = { status: { name, owner, state: "running", restarts: 0, since, lastError: null } as FiberStatus }
+    const update = (change: Partial<FiberStatus>) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        entry.status = { ...entry.status, since: now, ...change }
+      })
+
+    const loop = Effect.gen(function* () {
+      for (let crashes = 0; ; crashes++) {
+        const started = yield* Clock.currentTimeMillis
+        const exit = yield* Effect.exit(effect)
+        if (Exit.isSuccess(exit)) return
+        if (Cause.hasInterruptsOnly(exit.cause)) return yield* exit
+        yield* update({ state: "waiting", restarts: entry.status.restarts + 1, lastError: summary(exit.cause) })
+        yield* Effect.logError(`${owner}: ${name} crashed`, exit.cause)
+        if (onCrash === "escalate") return yield* escalate(`${owner}: ${name}`)
+        if ((yield* Clock.currentTimeMillis) - started > healthyAfter) crashes = 0
+        yield* Effect.sleep(Duration.millis(yield* pause(crashes)))
+        yield* update({ state: "running" })
+      }
+    })
+
+    fibers.add(entry)
+    yield* Effect.addFinalizer(() => Effect.sync(() => fibers.delete(entry)))
+    yield* Effect.forkScoped(Effect.ensuring(loop, update({ state: "ended" })))
+  })
+
+  return {
+    supervise,
+    fibers: Effect.sync((): ReadonlyArray<FiberStatus> => Array.from(fibers, (entry) => entry.status))
+  }
+})
+
+const pause = (crashes: number): Effect.Effect<number> =>
+  Effect.map(Random.next, (jitter) => Math.min(longestPause, firstPause * 2 ** crashes) * (0.5 + jitter / 2))
+
+const summary = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,44 @@
+/**
+ * The kernel's mount table as this process sees it (proc_pid_mountinfo(5)). Reading it never touches the mounted
+ * filesystems, which is why it is the first thing asked about a path that may be a dead mount.
+ */
+import { readFileSync } from "node:fs"
+import { isWithin } from "./Paths.ts"
+
+export interface Mount {
+  readonly mountpoint: string
+  /** `fuse.onemount`, `ext4`, ... */
+  readonly type: string
+  readonly source: string
+}
+
+/** Space, tab, newline and backslash are written as three octal digits. */
+const unescape = (field: string): string =>
+  field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+
+export const parse = (table: string): ReadonlyArray<Mount> =>
+  table.split("\n").flatMap((line) => {
+    // A variable number of optional fields ends with a lone "-".
+    const [head = "", tail = ""] = line.split(" - ")
+    const mountpoint = head.split(" ")[4]
+    const [type, source] = tail.split(" ")
+    if (mountpoint === undefined || type === undefined || type === "") return []
+    return [{ mountpoint: unescape(mountpoint), type: unescape(type), source: unescape(source ?? "") }]
+  })
+
+/** Throws what reading /proc throws; there is no Linux without it. */
+export const read = (): ReadonlyArray<Mount> => parse(readFileSync("/proc/self/mountinfo", "utf8"))
+
+/** The topmost mount exactly at `path`. */
+export const at = (mounts: ReadonlyArray<Mount>, path: string): Mount | undefined =>
+  mounts.findLast((mount) => mount.mountpoint === path)
+
+/** The mount that `path` lies in: the longest mountpoint above it, the newest of those. */
+export const containing = (mounts: ReadonlyArray<Mount>, path: string): Mount | undefined => {
+  let best: Mount | undefined
+  for (const mount of mounts) {
+    if (!isWithin(mount.mountpoint, path)) continue
+    if (best === undefined || mount.mountpoint.length >= best.mountpoint.length) best = mount
+  }
+  return best
+}
