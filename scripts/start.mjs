@@ -1,0 +1,55 @@
+// `npm start [-- MOUNTPOINT]`: from a fresh machine to a mounted drive. Sets up what is missing, then mounts an
+// embedded drive with a small sample tree in the foreground until Ctrl-C.
+import { spawn } from "node:child_process"
+import { mkdirSync } from "node:fs"
+import { homedir } from "node:os"
+import { isAbsolute, join, resolve } from "node:path"
+import { root, runMain, say, setup, SetupError } from "./setup.mjs"
+
+const base = (variable, fallback) => {
+  const value = process.env[variable]
+  return join(value !== undefined && isAbsolute(value) ? value : join(homedir(), fallback), "onemount", "embedded")
+}
+
+const mountpointOf = (args) => {
+  if (args.length > 1 || args[0]?.startsWith("-")) {
+    throw new SetupError("Usage: npm start [-- MOUNTPOINT]   (default: ./OneDrive)")
+  }
+  // npm runs scripts in the package's folder; a relative path means the folder npm was called in.
+  return resolve(process.env["INIT_CWD"] ?? process.cwd(), args[0] ?? "OneDrive")
+}
+
+const hints = (mountpoint, drive) => `
+The drive is at ${mountpoint} (its server side is kept in ${drive}). Three things to try:
+  ls -lR ${mountpoint}
+  echo hello > ${mountpoint}/hello.txt && node dist/main.js sync --wait ${mountpoint}
+  node dist/main.js status ${mountpoint}
+Ctrl-C unmounts; \`npm start\` again goes on with the same drive.
+`
+
+const mount = (mountpoint, drive) =>
+  new Promise((done) => {
+    const args = ["mount", "--embedded", drive, "--sample", "--cache-dir", base("XDG_CACHE_HOME", ".cache"), mountpoint]
+    const child = spawn(join(root, "node_modules/.bin/node"), [join(root, "dist/main.js"), ...args], {
+      stdio: ["inherit", "pipe", "inherit"]
+    })
+    child.stdout.setEncoding("utf8").on("data", (chunk) => {
+      process.stdout.write(chunk)
+      if (chunk.includes("mounted ")) say(hints(mountpoint, drive))
+    })
+    // The terminal's Ctrl-C reaches the daemon too; it would count a forwarded one as the second, which forces.
+    process.on("SIGINT", () => undefined)
+    for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal))
+    child.on("error", (error) => {
+      process.stderr.write(`cannot start the daemon: ${error.message}\n`)
+      done(1)
+    })
+    child.on("exit", (code) => done(code ?? 1))
+  })
+
+runMain(async () => {
+  const mountpoint = mountpointOf(process.argv.slice(2))
+  await setup()
+  mkdirSync(mountpoint, { recursive: true })
+  process.exitCode = await mount(mountpoint, base("XDG_DATA_HOME", ".local/share"))
+})
