@@ -1,0 +1,218 @@
+/**
+ * Uploads: at most five at a time, each an immutable snapshot of one generation.
+ *
+ * Model: before anything is sent, what is going to be sent (hash, size, generation) is on record. While a record
+ * exists its outcome is unknown, so the next attempt looks at the server first and finds out whether the bytes
+ * arrived; only the sync loop, having recorded the server's answer, removes the record of a success. The server's
+ * item is the truth, also where it rewrote the document on arrival.
+ */
+import { Effect, Option, Semaphore } from "effect"
+import { ContentError } from "../content/ContentError.ts"
+import { ContentStore, type Snapshot } from "../content/ContentStore.ts"
+import type { DriveItem } from "../graph/DriveItem.ts"
+import { GraphClient, simpleUploadLimit, type UploadTarget } from "../graph/GraphClient.ts"
+import { GraphError } from "../graph/GraphError.ts"
+import type { Ino } from "../tree/Item.ts"
+import type { UploadProgress } from "../tree/Journal.ts"
+import { Tree } from "../tree/Tree.ts"
+import type { TransferError } from "./errno.ts"
+import { readSnapshot } from "./snapshotBytes.ts"
+import type { Uploaded } from "./Transfers.ts"
+import {
+  beginSession,
+  isResumable,
+  resumeSession,
+  sendFragments,
+  type SessionContext,
+  type SessionUpload
+} from "./uploadSession.ts"
+
+export interface UploadsConfig {
+  /** Uploads that run at a time. */
+  readonly concurrency: number
+}
+
+export interface Uploads {
+  readonly upload: (ino: Ino, target: UploadTarget) => Effect.Effect<Uploaded, TransferError>
+  readonly stats: () => { readonly active: number; readonly queued: number; readonly bytes: number }
+}
+
+/** A snapshot asks for a complete body; an edit in between may have made a ghost's range missing again. */
+const hydrationAttempts = 3
+
+export const makeUploads = Effect.fnUntraced(function* (
+  config: UploadsConfig,
+  hydrate: (ino: Ino) => Effect.Effect<void, TransferError>
+) {
+  const graph = yield* GraphClient
+  const content = yield* ContentStore
+  const tree = yield* Tree
+  const permits = yield* Semaphore.make(config.concurrency)
+  /** Bytes left to send, by item; items that wait for a permit included. */
+  const remaining = new Map<Ino, number>()
+  /** Where sessions of this process go; a session keeps the target it was made for. */
+  const targets = new Map<Ino, string>()
+  let active = 0
+
+  const snapshotOf = Effect.fnUntraced(function* (ino: Ino) {
+    let attempt = 1
+    while (true) {
+      const taken = yield* Effect.result(content.snapshot(ino))
+      if (taken._tag === "Success") return taken.success
+      if (taken.failure.reason !== "Incomplete" || attempt++ >= hydrationAttempts) return yield* taken.failure
+      yield* hydrate(ino)
+    }
+  })
+
+  /** The item at the target, if it is there. */
+  const lookUp = (target: UploadTarget): Effect.Effect<Option.Option<DriveItem>, GraphError> =>
+    target._tag === "New"
+      ? graph.child(target.parent, target.name)
+      : graph.item(target.id).pipe(
+          Effect.asSome,
+          Effect.catchIf(
+            (error) => error.reason._tag === "NotFound",
+            () => Effect.succeedNone
+          )
+        )
+
+  /** The server's item when it holds exactly what the record says was sent. */
+  const findSent = Effect.fnUntraced(function* (
+    target: UploadTarget,
+    sent: { readonly hash: string; readonly size: number }
+  ) {
+    const found = yield* lookUp(target)
+    return Option.filter(found, (item) => item.kind === "file" && item.hash === sent.hash && item.size === sent.size)
+  })
+
+  const putWhole = Effect.fnUntraced(function* ({ ino, snapshot, target }: SessionUpload) {
+    const { generation, hash, size } = snapshot
+    const bytes = yield* readSnapshot(snapshot, 0, size)
+    yield* tree.saveUpload({ ino, generation, url: "", expires: 0, hash, size })
+    return yield* graph.putContent(target, bytes)
+  })
+
+  const sendSession = Effect.fnUntraced(function* (upload: SessionUpload, progress: UploadProgress | undefined) {
+    const { ino, target } = upload
+    const context: SessionContext = {
+      graph,
+      tree,
+      onProgress: (sent) => remaining.set(ino, upload.snapshot.size - sent)
+    }
+    const sameTarget = targets.get(ino) === undefined || targets.get(ino) === targetKey(target)
+    const resumable = progress !== undefined && sameTarget && (yield* isResumable(progress, upload.snapshot))
+    const session = resumable
+      ? yield* Effect.catchIf(
+          resumeSession(context, progress),
+          (error) => error.reason._tag === "SessionGone" || error.reason._tag === "NotFound",
+          () => beginSession(context, upload)
+        )
+      : yield* beginSession(context, upload)
+    targets.set(ino, targetKey(target))
+    return yield* sendFragments(context, upload, session)
+  })
+
+  /** A session that is of no use any more; the server drops it by itself in time. */
+  const abandon = (progress: UploadProgress) =>
+    progress.url === ""
+      ? Effect.void
+      : Effect.ignore(graph.cancelUpload({ url: progress.url, expires: progress.expires, nextOffset: 0 }))
+
+  /** Server time is not the file's time: a simple PUT cannot carry it. */
+  const settle = Effect.fnUntraced(function* (item: DriveItem, target: UploadTarget, snapshot: Snapshot) {
+    const moved = target._tag === "New" && (item.name !== target.name || item.parentId !== target.parent)
+    if (item.modified.sec === snapshot.mtime.sec && !moved) return item
+    const patch = {
+      fileSystemInfo: { modified: snapshot.mtime },
+      ...(moved ? { name: target.name, parent: target.parent } : {})
+    }
+    return yield* Effect.catch(graph.update(item.id, patch, item.eTag), (error) =>
+      Effect.as(Effect.logWarning(`the time of ${item.name} could not be set at the server: ${error.message}`), item)
+    )
+  })
+
+  const send = Effect.fnUntraced(function* (upload: SessionUpload): Effect.fn.Return<Uploaded, TransferError> {
+    const { ino, snapshot, target } = upload
+    const progress = tree.upload(ino)
+    if (progress !== undefined) {
+      const earlier = yield* findSent(target, progress)
+      if (Option.isSome(earlier)) return yield* report(upload, earlier.value, progress)
+      if (!(yield* isResumable(progress, snapshot))) yield* abandon(progress)
+    }
+    const sending = snapshot.size <= simpleUploadLimit ? putWhole(upload) : sendSession(upload, progress)
+    const item = yield* Effect.catch(sending, (error) => resolveDoubt(upload, error))
+    return yield* report(upload, item, snapshot)
+  })
+
+  /** A lost reply, or a session that ended without one: look before saying that it failed. */
+  const resolveDoubt = Effect.fnUntraced(function* (
+    { ino, snapshot, target }: SessionUpload,
+    error: TransferError
+  ): Effect.fn.Return<DriveItem, TransferError> {
+    if (!(error instanceof GraphError)) return yield* error
+    const gone = error.reason._tag === "SessionGone"
+    if (!error.ambiguous && !gone && error.reason._tag !== "NameExists") {
+      if (!error.transient && error.reason._tag !== "Unauthenticated") yield* forgetUpload(ino)
+      return yield* error
+    }
+    const found = yield* Effect.mapError(findSent(target, snapshot), (failure) => (failure.transient ? error : failure))
+    if (Option.isSome(found)) return found.value
+    if (!error.transient) yield* forgetUpload(ino)
+    return yield* error
+  })
+
+  const forgetUpload = (ino: Ino) =>
+    Effect.andThen(
+      Effect.sync(() => targets.delete(ino)),
+      tree.dropUpload(ino)
+    )
+
+  const report = Effect.fnUntraced(function* (
+    { ino, snapshot, target }: SessionUpload,
+    item: DriveItem,
+    sent: { readonly generation: number; readonly hash: string; readonly size: number }
+  ) {
+    targets.delete(ino)
+    const settled = yield* settle(item, target, snapshot)
+    const uploaded: Uploaded = { item: settled, generation: sent.generation, sentHash: sent.hash, sentSize: sent.size }
+    return uploaded
+  })
+
+  const run = Effect.fnUntraced(function* (ino: Ino, target: UploadTarget) {
+    const snapshot = yield* snapshotOf(ino)
+    remaining.set(ino, snapshot.size)
+    return yield* Semaphore.withPermits(
+      permits,
+      1
+    )(
+      Effect.suspend(() => {
+        active++
+        return Effect.ensuring(
+          send({ ino, target, snapshot }),
+          Effect.sync(() => active--)
+        )
+      })
+    )
+  })
+
+  const uploads: Uploads = {
+    upload: (ino, target) =>
+      remaining.has(ino)
+        ? Effect.fail(new ContentError({ reason: "Unsupported", detail: `item ${ino} is being uploaded already` }))
+        : Effect.scoped(
+            Effect.ensuring(
+              run(ino, target),
+              Effect.sync(() => remaining.delete(ino))
+            )
+          ),
+    stats: () => ({
+      active,
+      queued: remaining.size - active,
+      bytes: [...remaining.values()].reduce((sum, bytes) => sum + bytes, 0)
+    })
+  }
+  return uploads
+})
+
+const targetKey = (target: UploadTarget): string =>
+  target._tag === "New" ? `new ${target.parent} ${target.name}` : `existing ${target.id}`
