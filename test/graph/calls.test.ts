@@ -178,9 +178,9 @@ describe("requests", () => {
   })
 })
 
-describe("pages", () => {
-  const link = (n: number) => `${base}/me/drive/items/01ROOT/children?$skiptoken=${n}`
+const link = (n: number) => `${base}/me/drive/items/01ROOT/children?$skiptoken=${n}`
 
+describe("pages", () => {
   it.effect("of children follow, empty ones too, lazily", () => {
     const server = new ScriptedServer(({ n }) =>
       json({

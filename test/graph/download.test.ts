@@ -20,8 +20,12 @@ const asked = (seen: Seen): readonly [number, number] => {
   return [Number(match?.[1]), Number(match?.[2]) + 1]
 }
 
-const partial = (first: number, end: number, body: BodyInit | null = content.slice(first, end), total: number = size) =>
-  new Response(body, { status: 206, headers: { "content-range": `bytes ${first}-${end - 1}/${total}` } })
+const partial = (
+  first: number,
+  end: number,
+  body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null = content.slice(first, end),
+  total: number = size
+) => new Response(body, { status: 206, headers: { "content-range": `bytes ${first}-${end - 1}/${total}` } })
 
 const good = (seen: Seen): Response => partial(...asked(seen))
 

@@ -168,9 +168,11 @@ describe("items", () => {
   })
 })
 
-describe("drives and sessions", () => {
-  const drive = (json: unknown) => Result.getOrThrow(decodeDrive(json))
+const drive = (json: unknown) => Result.getOrThrow(decodeDrive(json))
+const next = (...nextExpectedRanges: ReadonlyArray<unknown>) =>
+  Result.getOrNull(Result.map(decodeSession({ nextExpectedRanges }), (state) => state.nextOffset))
 
+describe("drives and sessions", () => {
   it("quota is null where it is restricted", () => {
     assert.isNull(drive({ id: "b!x" }).quota)
     assert.isNull(drive({ id: "b!x", quota: { total: 0, used: 0 } }).quota)
@@ -181,9 +183,6 @@ describe("drives and sessions", () => {
     })
     assert.strictEqual(drive({ id: "x", quota: { total: 10, used: 12, remaining: -2 } }).quota?.remaining, 0)
   })
-
-  const next = (...nextExpectedRanges: ReadonlyArray<unknown>) =>
-    Result.getOrNull(Result.map(decodeSession({ nextExpectedRanges }), (state) => state.nextOffset))
 
   it("sessions go on at the lowest missing byte", () => {
     assert.strictEqual(next("327680-"), 327_680)
