@@ -35,6 +35,14 @@ export class QuickXorHash {
     return this
   }
 
+  /** An independent hash of the same bytes so far. */
+  clone(): QuickXorHash {
+    const copy = new QuickXorHash()
+    copy.#words.set(this.#words)
+    copy.#length = this.#length
+    return copy
+  }
+
   /** The 20 bytes of the hash of everything so far; more may be added afterwards. */
   digest(): Uint8Array {
     const register = new Uint8Array(registerBytes)

@@ -1,0 +1,84 @@
+/** JSON bodies that clients send, lenient as the service is: unknown properties are ignored, empty ones count as absent. */
+import { Effect, Schema } from "effect"
+import { type ApiError, attempt, invalidRequest } from "./ApiError.ts"
+import type { Call } from "./Call.ts"
+import type { ConflictBehavior, ItemTimes } from "./DriveModel.ts"
+
+const Text = Schema.optionalKey(Schema.NullOr(Schema.String))
+
+const FileSystemInfo = Schema.Struct({
+  createdDateTime: Text,
+  lastModifiedDateTime: Text,
+  lastAccessedDateTime: Text
+})
+
+const common = {
+  fileSystemInfo: Schema.optionalKey(Schema.NullOr(FileSystemInfo)),
+  "@microsoft.graph.conflictBehavior": Text,
+  "@name.conflictBehavior": Text
+}
+
+export const CreateBody = Schema.Struct({
+  ...common,
+  name: Schema.String,
+  folder: Schema.optionalKey(Schema.Unknown)
+})
+
+export const PatchBody = Schema.Struct({
+  ...common,
+  name: Text,
+  parentReference: Schema.optionalKey(Schema.NullOr(Schema.Struct({ id: Text, path: Text, driveId: Text })))
+})
+
+const SessionItem = Schema.Struct({ ...common, fileSize: Schema.optionalKey(Schema.NullOr(Schema.Finite)) })
+
+/** The item's properties come in an `item` wrapper or without. */
+export const SessionBody = Schema.Struct({
+  ...SessionItem.fields,
+  item: Schema.optionalKey(Schema.NullOr(SessionItem)),
+  deferCommit: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
+})
+
+interface CommonBody {
+  readonly fileSystemInfo?: typeof FileSystemInfo.Type | null
+  readonly "@microsoft.graph.conflictBehavior"?: string | null
+  readonly "@name.conflictBehavior"?: string | null
+}
+
+/** Null and empty are how some clients spell absent. */
+export const given = (text: string | null | undefined): string | undefined =>
+  text === null || text === "" ? undefined : text
+
+/** conflictBehavior from the body, in its old or new spelling, or from the query. */
+export const conflictOf = (
+  call: Call,
+  body: CommonBody,
+  fallback: ConflictBehavior
+): Effect.Effect<ConflictBehavior, ApiError> =>
+  attempt(() => {
+    const value =
+      given(body["@microsoft.graph.conflictBehavior"]) ??
+      given(body["@name.conflictBehavior"]) ??
+      given(call.query.get("@microsoft.graph.conflictbehavior")) ??
+      given(call.query.get("@name.conflictbehavior")) ??
+      fallback
+    if (value === "fail" || value === "rename" || value === "replace") return value
+    throw invalidRequest("conflictBehavior has to be fail, rename or replace.", "invalidParameterFormat")
+  })
+
+const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+
+const parseTime = (field: string, text: string | null | undefined): number | undefined => {
+  const value = given(text)
+  if (value === undefined) return undefined
+  const millis = dateTime.test(value) ? Date.parse(value) : Number.NaN
+  if (Number.isNaN(millis))
+    throw invalidRequest(`fileSystemInfo.${field} is not a date and time.`, "invalidParameterFormat")
+  return millis
+}
+
+export const timesOf = ({ fileSystemInfo }: CommonBody): Effect.Effect<ItemTimes, ApiError> =>
+  attempt(() => ({
+    created: parseTime("createdDateTime", fileSystemInfo?.createdDateTime),
+    modified: parseTime("lastModifiedDateTime", fileSystemInfo?.lastModifiedDateTime)
+  }))

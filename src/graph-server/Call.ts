@@ -1,0 +1,115 @@
+/** A request being answered: its query, its body as JSON, and the replies in Graph's form. */
+import { Effect, Schema, Stream } from "effect"
+import { type ApiError, invalidRequest, tooLarge } from "./ApiError.ts"
+import type { Json } from "./DriveItemShape.ts"
+import type { DriveRequest, DriveResponse, HeaderRecord } from "./Exchange.ts"
+import { apiPrefix } from "./Routing.ts"
+
+export interface Call {
+  readonly request: DriveRequest
+  /** Raw, without the query. */
+  readonly path: string
+  /** Option names without "$", in lower case. */
+  readonly query: ReadonlyMap<string, string>
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+export const makeCall = (request: DriveRequest, now: number): Call => {
+  const mark = request.url.indexOf("?")
+  const path = mark < 0 ? request.url : request.url.slice(0, mark)
+  const query = new Map<string, string>()
+  for (const [name, value] of searchParams(request)) query.set(optionName(name), value)
+  return { request, path, query, now }
+}
+
+const searchParams = ({ url }: DriveRequest): URLSearchParams => {
+  const mark = url.indexOf("?")
+  return new URLSearchParams(mark < 0 ? "" : url.slice(mark))
+}
+
+const optionName = (name: string): string => name.replace(/^\$/, "").toLowerCase()
+
+/** Absolute link to the same resource under the host the client came in by, all its options repeated but for one. */
+export const linkWith = (call: Call, name: string, value: string): string => {
+  const others = [...searchParams(call.request)].filter(([key]) => optionName(key) !== optionName(name))
+  const path = call.path.replace(/\(token=[^)]*\)$/, "")
+  const kept = new URLSearchParams(others).toString()
+  return `${call.request.origin}${path}?${kept === "" ? "" : `${kept}&`}${name}=${encodeURIComponent(value)}`
+}
+
+/** $select as a set of top-level properties; undefined selects everything. */
+export const selectOf = (call: Call): ReadonlySet<string> | undefined => {
+  const select = call.query.get("select")
+  if (select === undefined || select.trim() === "") return undefined
+  return new Set(select.split(",").map((property) => property.trim().replace(/\/.*$/, "")))
+}
+
+const maxPageSize = 1000
+
+/** $top clipped to what the service allows; 400 for anything but a positive number. */
+export const topOf = (call: Call, fallback: number): number => {
+  const top = call.query.get("top")
+  if (top === undefined) return fallback
+  if (!/^[0-9]{1,9}$/.test(top) || Number(top) === 0) {
+    throw invalidRequest("The value of $top has to be a positive number.", "invalidQueryOption")
+  }
+  return Math.min(Number(top), maxPageSize)
+}
+
+export const contextUrl = (call: Call, entity: string): string =>
+  `${call.request.origin}${apiPrefix}/$metadata#${entity}`
+
+export const json = (status: number, body: Json, headers: HeaderRecord = {}): DriveResponse => ({
+  status,
+  headers: {
+    "content-type":
+      "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+    "odata-version": "4.0",
+    "cache-control": "no-store, no-cache",
+    ...headers
+  },
+  body: encoder.encode(JSON.stringify(body))
+})
+
+const encoder = new TextEncoder()
+
+export const empty = (status: number, headers: HeaderRecord = {}): DriveResponse => ({
+  status,
+  headers,
+  body: new Uint8Array(0)
+})
+
+/** Content-Length as sent; undefined when the body comes in chunks. */
+export const contentLength = (call: Call): number | undefined => {
+  const length = call.request.headers["content-length"]
+  return length === undefined || !/^[0-9]{1,15}$/.test(length) ? undefined : Number(length)
+}
+
+const jsonLimit = 1024 * 1024
+
+const readText = Effect.fnUntraced(function* (call: Call) {
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  const body = Stream.mapError(call.request.body, () => invalidRequest("The request body broke off."))
+  const collect = Effect.fnUntraced(function* (chunk: Uint8Array) {
+    size += chunk.length
+    if (size > jsonLimit) return yield* tooLarge("The request body is too large.", "maxFileSizeExceeded")
+    chunks.push(chunk)
+  })
+  yield* Stream.runForEach(body, collect)
+  return Buffer.concat(chunks).toString("utf8")
+})
+
+/** The body as JSON of a schema; 400 that names the field when it is not. An absent body counts as {}. */
+export const readJson = <A>(
+  call: Call,
+  schema: Schema.ConstraintCodec<A, unknown, never, never>
+): Effect.Effect<A, ApiError> =>
+  Effect.gen(function* () {
+    const text = yield* readText(call)
+    const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
+    return yield* Effect.mapError(decode(text.trim() === "" ? "{}" : text), (error) =>
+      invalidRequest(`The request body is not valid: ${error.message}`)
+    )
+  })

@@ -1,0 +1,173 @@
+/**
+ * The drive's bytes: one file per content, written once and never changed, named by a number that is never used again.
+ *
+ * A file is complete before the transaction that refers to it; a file that no row refers to is left over from a crash
+ * and removed at the next start. Replaced and deleted content stays for a while (DriveSettings.contentRetention), so that
+ * downloads that began on it can end; it is removed with later changes and at start.
+ */
+import { Context, Effect, FileSystem, Layer, Stream } from "effect"
+import type { PlatformError } from "effect/PlatformError"
+import { QuickXorHash } from "../platform/QuickXorHash.ts"
+import { type ApiError, attempt, invalidRequest, quotaLimitReached, tooLarge } from "./ApiError.ts"
+import { DriveSettings } from "./DriveSettings.ts"
+import { DriveStore } from "./DriveStore.ts"
+import { ConnectionCut } from "./Exchange.ts"
+
+export interface StoredContent {
+  readonly id: number
+  readonly size: number
+  /** quickXorHash, base64. */
+  readonly hash: string
+}
+
+/** How many retired contents one change clears away at most. */
+const sweepBatch = 64
+const readChunk = 256 * 1024
+
+export class ContentFiles extends Context.Service<
+  ContentFiles,
+  {
+    /** A number for a content to come. */
+    readonly allocate: Effect.Effect<number>
+    /**
+     * Writes a body of at most `limit` bytes and hands it to `commit`; without a successful commit nothing stays.
+     * Fails with 413 past the limit and 400 when the body ends before `expected` bytes or breaks off.
+     */
+    store<A>(
+      body: Stream.Stream<Uint8Array, unknown>,
+      size: { readonly limit: number; readonly expected: number | undefined },
+      commit: (stored: StoredContent) => Effect.Effect<A, ApiError>
+    ): Effect.Effect<A, ApiError>
+    /** Writes bytes of an unfinished content at `offset`, feeding each chunk to `hash`; returns how many there were. */
+    writeAt(
+      id: number,
+      offset: number,
+      body: Stream.Stream<Uint8Array, unknown>,
+      hash: QuickXorHash,
+      limit: number
+    ): Effect.Effect<number, ApiError>
+    /** Cuts an unfinished content to its size, for instance after a fragment that was written and not recorded. */
+    truncate(id: number, size: number): Effect.Effect<void, ApiError>
+    /** Bytes of a content; the file is opened when the stream starts and closed when it ends. */
+    read(
+      id: number,
+      range: { readonly offset: number; readonly length: number }
+    ): Stream.Stream<Uint8Array, ConnectionCut>
+    /** Size of a content that is still served; undefined once it is gone. */
+    sizeOf(id: number): number | undefined
+    /** Removes the file of an unfinished content, if there is one. */
+    discard(id: number): Effect.Effect<void>
+    /** Removes some of the content that was replaced or deleted long enough ago. */
+    sweep(now: number): Effect.Effect<void, ApiError>
+  }
+>()("onemount/graph-server/ContentFiles") {
+  static readonly layer = Layer.effect(
+    ContentFiles,
+    Effect.gen(function* () {
+      const store = yield* DriveStore
+      const fs = yield* FileSystem.FileSystem
+      const settings = yield* DriveSettings
+      yield* Effect.orDie(sweepOrphans(fs, store))
+      return makeContentFiles(fs, store, settings)
+    })
+  )
+}
+
+/** What is on disk and in no table was being written when the process died. */
+const sweepOrphans = Effect.fnUntraced(function* (
+  fs: FileSystem.FileSystem,
+  { db, contentDir }: DriveStore["Service"]
+) {
+  const known = db.prepare("SELECT 1 FROM contents WHERE id = ?1 UNION ALL SELECT 1 FROM sessions WHERE content = ?1")
+  for (const name of yield* fs.readDirectory(contentDir)) {
+    const id = Number(name)
+    const referenced = yield* db.try(() => Number.isSafeInteger(id) && known.get(id) !== undefined)
+    if (!referenced) yield* fs.remove(`${contentDir}/${name}`, { recursive: true })
+  }
+})
+
+const fromPlatform = (error: PlatformError): Effect.Effect<never, ApiError> => {
+  const cause = error.reason.cause
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  if (code === "ENOSPC" || code === "EDQUOT") return Effect.fail(quotaLimitReached("The disk of the drive is full."))
+  return Effect.die(error)
+}
+
+const makeContentFiles = (
+  fs: FileSystem.FileSystem,
+  { db, contentDir }: DriveStore["Service"],
+  settings: DriveSettings
+): ContentFiles["Service"] => {
+  const pathOf = (id: number): string => `${contentDir}/${id}`
+  const lastNumber = db.prepare<{ readonly last: number }>(
+    `SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'contents'), 0),
+                ifnull((SELECT max(content) FROM sessions), 0)) AS last`
+  )
+  const size = db.prepare<{ readonly size: number }>("SELECT size FROM contents WHERE id = ?")
+  const old = db.prepare<{ readonly id: number }>("SELECT id FROM contents WHERE retired < ? LIMIT ?")
+  const forget = db.prepare("DELETE FROM contents WHERE id = ?")
+  let next = (lastNumber.get()?.last ?? 0) + 1
+
+  const discard = (id: number) => Effect.orDie(fs.remove(pathOf(id), { force: true }))
+
+  const writeAt: ContentFiles["Service"]["writeAt"] = (id, offset, body, hash, limit) =>
+    Effect.gen(function* () {
+      const file = yield* fs.open(pathOf(id), { flag: offset === 0 ? "w" : "r+", mode: 0o600 })
+      yield* file.seek(BigInt(offset), "start")
+      let written = 0
+      const append = Effect.fnUntraced(function* (chunk: Uint8Array) {
+        written += chunk.length
+        if (written > limit) return yield* tooLarge(`The content is larger than ${limit} bytes.`)
+        hash.update(chunk)
+        // A write that is under way cannot be taken back; the descriptor has to stay open until it is over.
+        yield* Effect.uninterruptible(file.writeAll(chunk))
+      })
+      const chunks = Stream.mapError(body, () => bodyBroken())
+      yield* Stream.runForEach(chunks, append)
+      return written
+    }).pipe(Effect.scoped, Effect.catchTag("PlatformError", fromPlatform))
+
+  const store: ContentFiles["Service"]["store"] = (body, { limit, expected }, commit) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (expected !== undefined && expected > limit) {
+          return yield* tooLarge(`The content is larger than ${limit} bytes.`)
+        }
+        const id = next++
+        const hash = new QuickXorHash()
+        const receive = Effect.gen(function* () {
+          const written = yield* writeAt(id, 0, body, hash, limit)
+          if (expected !== undefined && written !== expected) return yield* bodyBroken()
+        })
+        return yield* restore(receive).pipe(
+          Effect.andThen(() => commit({ id, size: hash.length, hash: hash.digestBase64() })),
+          Effect.onError(() => discard(id))
+        )
+      })
+    )
+
+  const read: ContentFiles["Service"]["read"] = (id, { offset, length }) =>
+    fs
+      .stream(pathOf(id), { offset, bytesToRead: length, chunkSize: readChunk })
+      .pipe(Stream.mapError((error) => new ConnectionCut({ message: `The content is not readable: ${error.message}` })))
+
+  const sweep = Effect.fnUntraced(function* (now: number) {
+    const gone = yield* attempt(() => old.all(now - settings.contentRetention, sweepBatch))
+    if (gone.length === 0) return
+    yield* attempt(() => db.transaction(() => gone.forEach(({ id }) => forget.run(id))))
+    yield* Effect.forEach(gone, ({ id }) => discard(id), { discard: true })
+  })
+
+  return ContentFiles.of({
+    allocate: Effect.sync(() => next++),
+    store,
+    writeAt,
+    truncate: (id, length) => Effect.catchTag(fs.truncate(pathOf(id), length), "PlatformError", fromPlatform),
+    read,
+    sizeOf: (id) => size.get(id)?.size,
+    discard,
+    sweep
+  })
+}
+
+const bodyBroken = (): ApiError => invalidRequest("The request body is not as long as its Content-Length says.")

@@ -1,0 +1,140 @@
+/**
+ * The delta log read in pages. A pass starts from a token, goes from page to page up to where the log ended when the
+ * pass began, and ends with a token for the next pass. Pages show the latest state, so an item that changes during a
+ * pass is seen in the next one (and perhaps in this one too); nothing is ever missed, because a change moves its item
+ * to the end of the log.
+ *
+ * Order: parents before children. A parent that changed after its child stands later in the log, so it is shown early,
+ * in front of the child, and once more at its own place unless that is on the same page.
+ */
+import { Context, Effect, Layer } from "effect"
+import { ApiError, invalidRequest } from "./ApiError.ts"
+import { DriveModel } from "./DriveModel.ts"
+import { DriveStore } from "./DriveStore.ts"
+import type { ItemRow } from "./ItemTable.ts"
+
+/** Which advice a 410 gives: take the server's state, or upload what the server does not list. */
+export type ResyncKind = "resyncApplyDifferences" | "resyncUploadDifferences"
+
+export interface DeltaPage {
+  readonly items: ReadonlyArray<ItemRow>
+  /** Continues the pass when `more`, else starts the next one. */
+  readonly token: string
+  readonly more: boolean
+}
+
+export class DeltaLog extends Context.Service<
+  DeltaLog,
+  {
+    /** A token after everything that has happened so far. */
+    readonly latest: () => string
+    /**
+     * The page after `token`, of about `limit` items; undefined starts with everything. Throws 400 for what is not a
+     * token, 410 resyncRequired for one that expired, with `fresh` as Location.
+     */
+    page(token: string | undefined, limit: number, fresh: string): DeltaPage
+    /** All tokens given out so far answer 410 from now on. */
+    expireTokens(kind: ResyncKind): void
+  }
+>()("onemount/graph-server/DeltaLog") {
+  static readonly layer = Layer.effect(
+    DeltaLog,
+    Effect.gen(function* () {
+      return makeDeltaLog(yield* DriveStore, yield* DriveModel)
+    })
+  )
+}
+
+/** A place in a pass: `since` is where the pass began, `at` how far it got, `upTo` where it ends. */
+interface Position {
+  readonly epoch: number
+  readonly since: number
+  readonly at: number
+  readonly upTo: number
+}
+
+const encode = ({ epoch, since, at, upTo }: Position): string =>
+  Buffer.from(`d1.${epoch}.${since}.${at}.${upTo}`).toString("base64url")
+
+const decode = (token: string): Position | undefined => {
+  const fields = /^d1\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})$/.exec(
+    Buffer.from(token, "base64url").toString("latin1")
+  )
+  if (fields === null) return undefined
+  const [, epoch, since, at, upTo] = fields.map(Number)
+  if (epoch === undefined || since === undefined || at === undefined || upTo === undefined) return undefined
+  return since <= at && at <= upTo ? { epoch, since, at, upTo } : undefined
+}
+
+const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Service"]): DeltaLog["Service"] => {
+  const setting = db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?")
+  const set = db.prepare("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
+  const epochNow = (): number => Number(setting.get("delta_epoch")?.value ?? 1)
+
+  const start = (): Position => ({ epoch: epochNow(), since: 0, at: 0, upTo: table.lastChange() })
+
+  const parse = (token: string, fresh: string): Position => {
+    const position = decode(token)
+    const newest = table.lastChange()
+    if (position === undefined || position.epoch > epochNow() || position.upTo > newest) {
+      throw invalidRequest("The delta token is not valid.", "invalidParameterFormat")
+    }
+    if (position.epoch < epochNow()) throw resyncRequired(fresh)
+    return position.at === position.upTo ? { ...position, since: position.upTo, upTo: newest } : position
+  }
+
+  const resyncRequired = (fresh: string): ApiError =>
+    new ApiError({
+      status: 410,
+      code: "resyncRequired",
+      message: "Resync required. Enumerate the drive again from the beginning.",
+      inner: setting.get("resync_kind")?.value ?? "resyncApplyDifferences",
+      headers: { location: fresh }
+    })
+
+  const page: DeltaLog["Service"]["page"] = (token, limit, fresh) => {
+    const position = token === undefined ? start() : parse(token, fresh)
+    // A first enumeration has nothing to take back, so it does not list what is gone.
+    const deleted = position.since > 0
+    const rows = table.changes(position.at, position.upTo, { deleted, limit })
+    const last = rows.length < limit ? position.upTo : (rows.at(-1)?.change ?? position.upTo)
+    const next = { ...position, at: last }
+    return { items: parentsFirst(rows, table.byId), token: encode(next), more: last < position.upTo }
+  }
+
+  return DeltaLog.of({
+    latest: () => {
+      const newest = table.lastChange()
+      return encode({ epoch: epochNow(), since: newest, at: newest, upTo: newest })
+    },
+    page,
+    expireTokens: (kind) =>
+      db.transaction(() => {
+        set.run("delta_epoch", String(epochNow() + 1))
+        set.run("resync_kind", kind)
+      })
+  })
+}
+
+/**
+ * Puts parents that stand later in the log in front of their children. Parents that stand earlier were shown on this
+ * page, on one before, or in an earlier pass.
+ */
+const parentsFirst = (rows: ReadonlyArray<ItemRow>, byId: (id: number) => ItemRow | undefined): Array<ItemRow> => {
+  const known = new Map<number, ItemRow | undefined>()
+  const shown = new Set<number>()
+  const items: Array<ItemRow> = []
+  const lookUp = (id: number): ItemRow | undefined => {
+    if (!known.has(id)) known.set(id, byId(id))
+    return known.get(id)
+  }
+  const show = (row: ItemRow, position: number): void => {
+    if (shown.has(row.id)) return
+    shown.add(row.id)
+    const parent = row.parent === null || row.deleted === 1 ? undefined : lookUp(row.parent)
+    if (parent !== undefined && parent.change > position) show(parent, position)
+    items.push(row)
+  }
+  for (const row of rows) show(row, row.change)
+  return items
+}

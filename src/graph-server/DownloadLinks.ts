@@ -1,0 +1,30 @@
+/** Pre-authenticated download URLs: whoever has one may read that content, and nothing else, until it expires. */
+import { createHmac } from "node:crypto"
+import { itemNotFound } from "./ApiError.ts"
+import type { DriveSettings } from "./DriveSettings.ts"
+import { secretEquals, type DriveStore } from "./DriveStore.ts"
+import type { ItemRow } from "./ItemTable.ts"
+import { downloadPrefix } from "./Routing.ts"
+
+export interface DownloadLinks {
+  url(origin: string, row: ItemRow, content: number, now: number): string
+  /** What the path segments of a URL grant; throws 404 for a forged or expired one. */
+  verify(segments: ReadonlyArray<string>, now: number): { readonly content: number; readonly name: string }
+}
+
+export const makeDownloadLinks = ({ secret }: DriveStore["Service"], settings: DriveSettings): DownloadLinks => {
+  const sign = (claim: string): string => createHmac("sha256", secret).update(claim).digest("base64url")
+  return {
+    url: (origin, row, content, now) => {
+      const expires = now + settings.downloadUrlLifetime
+      const signature = sign(`${content}/${expires}/${row.name}`)
+      return `${origin}${downloadPrefix}${content}/${expires}/${signature}/${encodeURIComponent(row.name)}`
+    },
+    verify: ([content = "", expires = "", signature = "", name = ""], now) => {
+      if (!secretEquals(signature, sign(`${content}/${expires}/${name}`)) || Number(expires) <= now) {
+        throw itemNotFound("The download URL is not valid or has expired.")
+      }
+      return { content: Number(content), name }
+    }
+  }
+}

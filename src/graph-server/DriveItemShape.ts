@@ -1,0 +1,121 @@
+/** driveItem, drive and user as JSON, in the flavour of a personal drive (Microsoft Graph, driveItem resource type). */
+import { getType } from "effect/http/Mime"
+import { Option } from "effect"
+import type { DriveModel } from "./DriveModel.ts"
+import type { ItemRow } from "./ItemTable.ts"
+
+export type Json = Readonly<Record<string, unknown>>
+
+/** What the shape of an item needs besides the item. */
+export interface ShapeContext {
+  readonly model: DriveModel["Service"]
+  readonly encodePaths: boolean
+  readonly webOrigin: string
+  readonly downloadUrl: (row: ItemRow, content: number) => string
+  /** Properties named by $select; everything when undefined. */
+  readonly select: ReadonlySet<string> | undefined
+}
+
+/** RFC 3339 in UTC; without a fraction when there is none. */
+export const timestamp = (millis: number): string => new Date(millis).toISOString().replace(".000Z", "Z")
+
+export const mimeType = (name: string): string => Option.getOrElse(getType(name), () => "application/octet-stream")
+
+const identity = { user: { displayName: "Embedded Drive", id: "0" } }
+
+/** Shapes the items of one reply; folder paths are worked out once for all of them. */
+export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
+  const { model, select } = context
+  const paths = new Map<number, string>()
+
+  const pathOf = (folder: number): string => {
+    const known = paths.get(folder)
+    if (known !== undefined) return known
+    const row = model.table.byId(folder)
+    const name = context.encodePaths ? encodeURIComponent(row?.name ?? "") : (row?.name ?? "")
+    const path =
+      row === undefined || row.parent === null ? `/drives/${model.driveId}/root:` : `${pathOf(row.parent)}/${name}`
+    paths.set(folder, path)
+    return path
+  }
+
+  const parentReference = (row: ItemRow): Json => {
+    const drive = { driveId: model.driveId, driveType: "personal" }
+    if (row.parent === null) return drive
+    if (row.deleted === 1) return { ...drive, id: model.tags.id(row.parent) }
+    const parent = model.table.byId(row.parent)
+    return { ...drive, id: model.tags.id(row.parent), name: parent?.name, path: pathOf(row.parent) }
+  }
+
+  const wants = (property: string): boolean => select === undefined || select.has(property)
+
+  return (row) => {
+    const shaped =
+      row.deleted === 1
+        ? deletedItem(row, model.tags.id(row.id), parentReference(row))
+        : {
+            ...liveItem(row, context),
+            ...(wants("parentReference") ? { parentReference: parentReference(row) } : {}),
+            ...(row.content !== null && (wants(downloadUrlKey) || wants("content.downloadUrl"))
+              ? { [downloadUrlKey]: context.downloadUrl(row, row.content) }
+              : {})
+          }
+    return select === undefined ? shaped : pick(shaped, select)
+  }
+}
+
+const downloadUrlKey = "@microsoft.graph.downloadUrl"
+
+const pick = (item: Json, select: ReadonlySet<string>): Json =>
+  Object.fromEntries(
+    Object.entries(item).filter(
+      ([key]) => select.has(key) || key === "deleted" || (key === downloadUrlKey && select.has("content.downloadUrl"))
+    )
+  )
+
+const liveItem = (row: ItemRow, { model, webOrigin }: ShapeContext): Json => {
+  const id = model.tags.id(row.id)
+  return {
+    createdDateTime: timestamp(row.created),
+    cTag: model.tags.cTag(row),
+    eTag: model.tags.eTag(row),
+    id,
+    lastModifiedDateTime: timestamp(row.modified),
+    name: row.name,
+    size: row.size,
+    webUrl: `${webOrigin}/?id=${encodeURIComponent(id)}`,
+    createdBy: identity,
+    lastModifiedBy: identity,
+    fileSystemInfo: {
+      createdDateTime: timestamp(row.fs_created),
+      lastModifiedDateTime: timestamp(row.fs_modified)
+    },
+    ...(row.kind === "file"
+      ? { file: { mimeType: mimeType(row.name), hashes: { quickXorHash: row.hash } } }
+      : { folder: { childCount: row.children } }),
+    ...(row.parent === null ? { root: {} } : {})
+  }
+}
+
+const deletedItem = (row: ItemRow, id: string, parentReference: Json): Json => ({
+  id,
+  name: row.name,
+  deleted: { state: "deleted" },
+  parentReference,
+  ...(row.kind === "file" ? { file: {} } : { folder: {} })
+})
+
+export const driveShape = (model: DriveModel["Service"]): Json => ({
+  id: model.driveId,
+  driveType: "personal",
+  name: "OneDrive",
+  owner: identity,
+  quota: { ...model.quota(), deleted: 0 }
+})
+
+export const userShape: Json = {
+  id: "6d6f756e-746f-6e65-0000-000000000000",
+  displayName: "Embedded Drive",
+  userPrincipalName: "embedded@embedded.invalid",
+  mail: "embedded@embedded.invalid"
+}

@@ -1,0 +1,133 @@
+/**
+ * A drive's folder, opened: DIR/drive.db (metadata), DIR/content (one immutable file per content), DIR/token (the
+ * bearer token of this drive's owner, mode 0600). One process at a time: the database stays locked while it is open.
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import { Context, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import type { PlatformError } from "effect/PlatformError"
+import * as Sqlite from "../platform/Sqlite.ts"
+import { migrations } from "./migrations.ts"
+
+/** "OMdr", in the header of every drive.db. */
+const applicationId = 0x4f4d6472
+
+/**
+ * Why a folder cannot be served. `NotADrive`: it holds something else. `Newer`: written by a later version.
+ * `Damaged`: drive.db is not readable as a database. `InUse`: another process serves it. `Unusable`: permissions, full
+ * disk and the like. The folder is left as it was.
+ */
+export class DriveFolderError extends Schema.TaggedError<DriveFolderError>()("DriveFolderError", {
+  reason: Schema.Literals(["NotADrive", "Newer", "Damaged", "InUse", "Unusable"]),
+  dir: Schema.String,
+  message: Schema.String
+}) {}
+
+export class DriveStore extends Context.Service<
+  DriveStore,
+  {
+    readonly db: Sqlite.Database
+    readonly contentDir: string
+    /** 16 lower-case hex digits. */
+    readonly driveId: string
+    /** Signs pre-authenticated URLs. */
+    readonly secret: Uint8Array
+    /** The owner's bearer token, also in DIR/token. */
+    readonly token: string
+  }
+>()("onemount/graph-server/DriveStore") {
+  static readonly layer = (dir: string) => Layer.effect(DriveStore, openFolder(dir))
+  /** Nothing outlives the scope; content lives in a temporary folder. */
+  static readonly layerMemory = Layer.effect(
+    DriveStore,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const dir = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "onemount-drive-" }))
+      const db = yield* openDatabase(dir, ":memory:")
+      return yield* finish(dir, db, randomBytes(24).toString("base64url"))
+    })
+  )
+}
+
+const openFolder = Effect.fnUntraced(function* (dir: string) {
+  const fs = yield* FileSystem.FileSystem
+  const unusable = mapUnusable(dir)
+  yield* unusable(checkFolder(fs, dir))
+  yield* unusable(fs.makeDirectory(dir, { recursive: true, mode: 0o700 }))
+  const db = yield* openDatabase(dir, `${dir}/drive.db`)
+  const token = yield* unusable(loadToken(fs, `${dir}/token`))
+  return yield* finish(dir, db, token)
+})
+
+const mapUnusable =
+  (dir: string) =>
+  <A, R>(self: Effect.Effect<A, PlatformError | DriveFolderError, R>): Effect.Effect<A, DriveFolderError, R> =>
+    Effect.catchTag(self, "PlatformError", (error) => {
+      const message = `${dir} cannot be used for an embedded drive: ${error.message}`
+      return Effect.fail(new DriveFolderError({ reason: "Unusable", dir, message }))
+    })
+
+/** A folder that is absent, empty, or holds a drive.db is welcome. */
+const checkFolder = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, dir: string) {
+  if (!(yield* fs.exists(dir))) return
+  const info = yield* fs.stat(dir)
+  const entries = info.type === "Directory" ? yield* fs.readDirectory(dir) : []
+  if (info.type === "Directory" && (entries.length === 0 || entries.includes("drive.db"))) return
+  const what = info.type === "Directory" ? "holds other files and no drive.db" : "is not a folder"
+  const message = `${dir} is not an embedded drive: it ${what}. Choose an empty folder or one made by onemount.`
+  return yield* new DriveFolderError({ reason: "NotADrive", dir, message })
+})
+
+const openDatabase = (dir: string, path: string): Effect.Effect<Sqlite.Database, DriveFolderError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const db = yield* Sqlite.open({ path, migrations, applicationId, busyTimeout: 100, check: true })
+    yield* db.try(() => db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT"))
+    return db
+  }).pipe(Effect.mapError((error) => folderError(dir, error)))
+
+const folderError = (dir: string, error: Sqlite.SqliteError): DriveFolderError => {
+  const fail = (reason: DriveFolderError["reason"], message: string) => new DriveFolderError({ reason, dir, message })
+  switch (error.reason) {
+    case "Newer":
+      return fail(
+        "Newer",
+        `${dir} was made by a newer version of onemount: ${error.message}. Update onemount to use it.`
+      )
+    case "Foreign":
+      return fail("NotADrive", `${dir} is not an embedded drive: ${error.message}`)
+    case "NotADatabase":
+    case "Corrupt":
+      return fail(
+        "Damaged",
+        `${dir} is damaged: ${error.message}. Restore it from a copy, or move it away and start anew.`
+      )
+    case "Busy":
+      return fail("InUse", `${dir} is in use by another process. Stop that one first, or choose another folder.`)
+    default:
+      return fail("Unusable", `${dir} cannot be used for an embedded drive: ${error.message}`)
+  }
+}
+
+const loadToken = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
+  if (yield* fs.exists(path)) {
+    const token = (yield* fs.readFileString(path)).trim()
+    if (token !== "") return token
+  }
+  const token = randomBytes(24).toString("base64url")
+  yield* fs.writeFileString(path, `${token}\n`, { mode: 0o600 })
+  return token
+})
+
+const finish = Effect.fnUntraced(function* (dir: string, db: Sqlite.Database, token: string) {
+  const fs = yield* FileSystem.FileSystem
+  const contentDir = `${dir}/content`
+  yield* mapUnusable(dir)(fs.makeDirectory(contentDir, { recursive: true, mode: 0o700 }))
+  const setting = (key: string): string =>
+    db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?").get(key)?.value ?? ""
+  const [driveId, secret] = yield* Effect.orDie(db.try(() => [setting("drive_id"), setting("secret")] as const))
+  return DriveStore.of({ db, contentDir, driveId, secret: Buffer.from(secret, "hex"), token })
+})
+
+export const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+/** Compares secrets without telling by the time it takes where they differ. */
+export const secretEquals = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))

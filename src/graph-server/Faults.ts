@@ -1,0 +1,124 @@
+/**
+ * Faults on purpose: tests say which requests shall go wrong, and how. A fault waits for a request that matches, is used
+ * up after `times` of them, and the first fault that was injected goes first.
+ */
+import { Context, Deferred, type Duration, Effect, Layer } from "effect"
+import type { DriveRequest, HeaderRecord } from "./Exchange.ts"
+
+export type FaultAction =
+  /** Answers without doing anything. A body that is no string is sent as JSON. */
+  | {
+      readonly _tag: "Respond"
+      readonly status: number
+      readonly headers?: HeaderRecord
+      readonly body?: string | Readonly<Record<string, unknown>>
+    }
+  /** Answers with the HTML page of a gateway, without doing anything. */
+  | { readonly _tag: "Html"; readonly status: number }
+  /** Cuts the connection before anything is done. */
+  | { readonly _tag: "Refuse" }
+  /** Does what was asked and cuts the connection before the reply. */
+  | { readonly _tag: "DropReply" }
+  /** Cuts the connection after `bytes` bytes of the reply's body. */
+  | { readonly _tag: "CutBody"; readonly bytes: number }
+  /** Flips all bits of the byte at `offset` of the reply's body. */
+  | { readonly _tag: "CorruptByte"; readonly offset: number }
+  /** Goes on after a while. */
+  | { readonly _tag: "Delay"; readonly duration: Duration.Input }
+  /** Goes on when the fault is released. */
+  | { readonly _tag: "Hang" }
+
+export interface Fault {
+  /** Upper case; any method when absent. */
+  readonly method?: string
+  /** Looks at the raw path with its query; any path when absent. */
+  readonly matches?: RegExp | ((url: string) => boolean)
+  /** How many requests it befalls. Default 1. */
+  readonly times?: number
+  readonly action: FaultAction
+}
+
+export interface InjectedFault {
+  /** Requests it has befallen so far. */
+  readonly hits: Effect.Effect<number>
+  /** Succeeds with the first request it befalls. */
+  readonly firstHit: Effect.Effect<void>
+  /** Lets hanging requests go on, now and in future. */
+  readonly release: Effect.Effect<void>
+  /** Takes back what is left of it, and releases. */
+  readonly cancel: Effect.Effect<void>
+}
+
+/** A fault that befalls one request. `released` is what `Hang` waits for. */
+export interface FaultHit {
+  readonly action: FaultAction
+  readonly released: Effect.Effect<void>
+}
+
+export class Faults extends Context.Service<
+  Faults,
+  {
+    inject(fault: Fault): Effect.Effect<InjectedFault>
+    /** Cancels all of them. */
+    readonly clear: Effect.Effect<void>
+    /** The fault for this request, counted as used. */
+    take(request: DriveRequest): FaultHit | undefined
+  }
+>()("onemount/graph-server/Faults") {
+  static readonly layer = Layer.sync(Faults, () => makeFaults())
+}
+
+interface Armed {
+  readonly fault: Fault
+  left: number
+  hits: number
+  readonly hit: Deferred.Deferred<void>
+  readonly gate: Deferred.Deferred<void>
+}
+
+const applies = ({ fault, left }: Armed, request: DriveRequest): boolean => {
+  if (left === 0 || (fault.method !== undefined && fault.method !== request.method)) return false
+  if (fault.matches === undefined) return true
+  return typeof fault.matches === "function" ? fault.matches(request.url) : fault.matches.test(request.url)
+}
+
+const makeFaults = (): Faults["Service"] => {
+  const armed = new Set<Armed>()
+  const cancel = (entry: Armed) =>
+    Effect.sync(() => {
+      entry.left = 0
+      armed.delete(entry)
+      Deferred.doneUnsafe(entry.gate, Effect.void)
+    })
+  return Faults.of({
+    inject: (fault) =>
+      Effect.sync(() => {
+        const entry: Armed = {
+          fault,
+          left: fault.times ?? 1,
+          hits: 0,
+          hit: Deferred.makeUnsafe<void>(),
+          gate: Deferred.makeUnsafe<void>()
+        }
+        armed.add(entry)
+        return {
+          hits: Effect.sync(() => entry.hits),
+          firstHit: Deferred.await(entry.hit),
+          release: Effect.asVoid(Deferred.succeed(entry.gate, undefined)),
+          cancel: cancel(entry)
+        }
+      }),
+    clear: Effect.suspend(() => Effect.forEach([...armed], cancel, { discard: true })),
+    take: (request) => {
+      for (const entry of armed) {
+        if (!applies(entry, request)) continue
+        entry.left--
+        entry.hits++
+        if (entry.left === 0) armed.delete(entry)
+        Deferred.doneUnsafe(entry.hit, Effect.void)
+        return { action: entry.fault.action, released: Deferred.await(entry.gate) }
+      }
+      return undefined
+    }
+  })
+}

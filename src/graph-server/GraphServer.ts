@@ -1,0 +1,72 @@
+/**
+ * The embedded drive: the drive API of Microsoft Graph over a folder of this machine. It is what we mount when nobody
+ * has signed in, and what every claim about our client is tested against.
+ *
+ * The model. One drive with one owner. Its items, their tags and the delta log are rows of SQLite (migrations.ts), its
+ * bytes are immutable files (ContentFiles). DriveModel knows the rules of changing items, DeltaLog reads the changes in
+ * pages, UploadSessions collects large content. Requests come as DriveRequest with a raw URL, are routed on it
+ * (Routing, dispatch) and answered by the *Routes files; DriveServer wraps that with errors, request log and faults.
+ * Two faces carry it: `inProcess` as an HttpClient without sockets, `serveHttp` over HTTP/1.1. DriveAdmin is the second
+ * client: it changes the same model without HTTP.
+ *
+ * Assumptions. One process has the folder open. A change is one SQLite transaction, and content is complete on disk
+ * before the transaction that refers to it, so the state survives kill -9 at any point; left-over files are swept at
+ * start. The flavour is a personal drive: ids "DRIVE!number", base64 tags, folder cTags that change with what is below,
+ * encoded parent paths, quickXorHash as the only hash. Where the service is not known to be one way, the drive takes
+ * the stricter one: parents of a path are not created, a conflict is a 409, a bad name a 400.
+ */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Layer } from "effect"
+import { ContentFiles } from "./ContentFiles.ts"
+import { DeltaLog } from "./DeltaLog.ts"
+import { DriveAdmin } from "./DriveAdmin.ts"
+import { DriveModel } from "./DriveModel.ts"
+import { DriveServer } from "./DriveServer.ts"
+import { defaultSettings, DriveSettings } from "./DriveSettings.ts"
+import { type DriveFolderError, DriveStore } from "./DriveStore.ts"
+import { DriveTokens } from "./DriveTokens.ts"
+import { Faults } from "./Faults.ts"
+import { RequestLog } from "./RequestLog.ts"
+import { UploadSessions } from "./UploadSessions.ts"
+
+export { ApiError } from "./ApiError.ts"
+export { DriveAdmin, type DriveEntry } from "./DriveAdmin.ts"
+export { DriveServer } from "./DriveServer.ts"
+export { DriveFolderError } from "./DriveStore.ts"
+export { DriveTokens } from "./DriveTokens.ts"
+export { ConnectionCut, type DriveRequest, type DriveResponse } from "./Exchange.ts"
+export { type Fault, type FaultAction, Faults, type InjectedFault } from "./Faults.ts"
+export { type Listening, serveHttp, ServeError, type ServeOptions } from "./HttpFace.ts"
+export { baseUrl, inProcess, origin } from "./InProcess.ts"
+export { type LoggedRequest, RequestLog } from "./RequestLog.ts"
+export { seedSample } from "./sampleContent.ts"
+
+export interface DriveOptions {
+  /** Limits and habits that differ from the service's. */
+  readonly settings?: Partial<DriveSettings>
+}
+
+/** What a drive offers: the API, the second client, its tokens, and the means of tests. */
+export type Services = DriveServer | DriveAdmin | DriveTokens | Faults | RequestLog
+
+/**
+ * The drive in a folder, which is created when it is absent or empty. Anything that is not a drive, is one of a newer
+ * version, is damaged or is in use is refused and left as it is.
+ */
+export const layer = (options: DriveOptions & { readonly dir: string }): Layer.Layer<Services, DriveFolderError> =>
+  compose(DriveStore.layer(options.dir), options)
+
+/** A new drive that is gone with its scope. */
+export const layerMemory = (options: DriveOptions = {}): Layer.Layer<Services, DriveFolderError> =>
+  compose(DriveStore.layerMemory, options)
+
+const compose = (store: typeof DriveStore.layerMemory, { settings }: DriveOptions) =>
+  Layer.mergeAll(DriveServer.layer, DriveAdmin.layer).pipe(
+    Layer.provide(UploadSessions.layer),
+    Layer.provide(Layer.mergeAll(ContentFiles.layer, DeltaLog.layer)),
+    Layer.provide(DriveModel.layer),
+    Layer.provideMerge(Layer.mergeAll(DriveTokens.layer, Faults.layer, RequestLog.layer)),
+    Layer.provide(store),
+    Layer.provide(NodeFileSystem.layer),
+    Layer.provide(Layer.succeed(DriveSettings, { ...defaultSettings, ...settings }))
+  )

@@ -1,0 +1,87 @@
+/** The drive over HTTP/1.1, for other processes and other people's clients. */
+import { createServer } from "node:http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Effect, Schema, type Scope } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { DriveServer } from "./DriveServer.ts"
+import type { ConnectionCut, DriveRequest } from "./Exchange.ts"
+import { toServerResponse } from "./InProcess.ts"
+
+/** Why the server does not listen. `PortInUse` names the port; `NotLoopback` refuses to serve a network unasked. */
+export class ServeError extends Schema.TaggedError<ServeError>()("ServeError", {
+  reason: Schema.Literals(["PortInUse", "NotLoopback", "Failed"]),
+  message: Schema.String
+}) {}
+
+export interface ServeOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** 0 takes a free one. Default 0. */
+  readonly port?: number
+  /** Allows hosts other than loopback: everybody who reaches them and has a token can use the drive. Default false. */
+  readonly allowRemote?: boolean
+}
+
+export interface Listening {
+  readonly host: string
+  readonly port: number
+  /** "http://127.0.0.1:8080", without a trailing slash. */
+  readonly url: string
+}
+
+const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
+
+/** Serves until the scope closes; open transfers then get a moment to end. */
+export const serveHttp = Effect.fn("GraphServer.serveHttp")(function* (
+  options: ServeOptions = {}
+): Effect.fn.Return<Listening, ServeError, DriveServer | Scope.Scope> {
+  const { host = "127.0.0.1", port = 0, allowRemote = false } = options
+  if (!allowRemote && !loopback.test(host)) {
+    const message = `${host} is not a loopback address. Serving the drive to a network has to be allowed explicitly.`
+    return yield* new ServeError({ reason: "NotLoopback", message })
+  }
+  const drive = yield* DriveServer
+  // Uploads may take as long as they need: requestTimeout would cut them after five minutes.
+  const http = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000 })
+  const server = yield* NodeHttpServer.make(() => http, { host, port, gracefulShutdownTimeout: "2 seconds" }).pipe(
+    Effect.mapError(({ cause }) => serveError(host, port, cause))
+  )
+  yield* server.serve(answer(drive))
+  const address = http.address()
+  const bound = address === null || typeof address === "string" ? port : address.port
+  return { host, port: bound, url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}` }
+})
+
+const serveError = (host: string, port: number, cause: unknown): ServeError => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  if (code === "EADDRINUSE") {
+    return new ServeError({ reason: "PortInUse", message: `Port ${port} on ${host} is in use. Choose another one.` })
+  }
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new ServeError({ reason: "Failed", message: `Cannot listen on ${host}:${port}: ${detail}` })
+}
+
+const answer = (drive: DriveServer["Service"]) =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    return yield* drive.handle(toDriveRequest(request)).pipe(
+      Effect.map(toServerResponse),
+      Effect.catch((cut) => cutConnection(request, cut))
+    )
+  })
+
+const toDriveRequest = (request: HttpServerRequest.HttpServerRequest): DriveRequest => ({
+  method: request.method,
+  origin: `http://${request.headers["host"] ?? "localhost"}`,
+  url: request.url,
+  headers: request.headers,
+  body: request.stream
+})
+
+/** What a scripted fault asks for; the client sees a reset. */
+const cutConnection = (request: HttpServerRequest.HttpServerRequest, cut: ConnectionCut) =>
+  Effect.logDebug(cut.message).pipe(
+    Effect.andThen(Effect.sync(() => NodeHttpServerRequest.toIncomingMessage(request).socket.destroy())),
+    Effect.as(HttpServerResponse.empty({ status: 500 }))
+  )

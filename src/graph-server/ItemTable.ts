@@ -1,0 +1,121 @@
+/** Rows of the drive's items and the statements that read and write them, without any rules. */
+import type { Database } from "../platform/Sqlite.ts"
+import { foldName } from "./DriveName.ts"
+
+export interface ItemRow {
+  /** The number after the "!" of a personal item id. */
+  readonly id: number
+  /** Null only for the root. */
+  readonly parent: number | null
+  readonly name: string
+  readonly kind: "file" | "folder"
+  readonly size: number
+  readonly children: number
+  readonly content: number | null
+  readonly hash: string | null
+  readonly etag: number
+  readonly ctag: number
+  readonly created: number
+  readonly modified: number
+  readonly fs_created: number
+  readonly fs_modified: number
+  readonly deleted: 0 | 1
+  readonly change: number
+}
+
+/** What an update may touch; the rest of a row is fixed or kept by the table itself. */
+export type ItemState = Pick<
+  ItemRow,
+  "parent" | "name" | "size" | "content" | "hash" | "etag" | "ctag" | "modified" | "fs_created" | "fs_modified"
+>
+
+export type NewItem = Pick<ItemRow, "name" | "kind" | "size" | "content" | "hash" | "fs_created" | "fs_modified"> & {
+  readonly parent: number
+  readonly now: number
+}
+
+export type ItemTable = ReturnType<typeof makeItemTable>
+
+export const makeItemTable = (db: Database) => {
+  const byId = db.prepare<ItemRow>("SELECT * FROM items WHERE id = ?")
+  const byName = db.prepare<ItemRow>("SELECT * FROM items WHERE parent = ? AND folded = ? AND deleted = 0")
+  const children = db.prepare<ItemRow>(
+    "SELECT * FROM items WHERE parent = ? AND deleted = 0 AND folded > ? ORDER BY folded LIMIT ?"
+  )
+  const changes = db.prepare<ItemRow>(
+    "SELECT * FROM items WHERE change > ? AND change <= ? AND deleted <= ? ORDER BY change LIMIT ?"
+  )
+  const insert = db.prepare(
+    `INSERT INTO items (parent, name, folded, kind, size, children, content, hash, etag, ctag,
+       created, modified, fs_created, fs_modified, deleted, change)
+     VALUES (?, ?, ?, ?, ?, 0, ?, ?, 1, 1, ?, ?, ?, ?, 0, ?)`
+  )
+  const save = db.prepare(
+    `UPDATE items SET parent = ?, name = ?, folded = ?, size = ?, content = ?, hash = ?, etag = ?, ctag = ?,
+       modified = ?, fs_created = ?, fs_modified = ?, change = ? WHERE id = ?`
+  )
+  const bump = db.prepare("UPDATE items SET ctag = ctag + 1, size = size + ?, change = ? WHERE id = ?")
+  const addChildren = db.prepare("UPDATE items SET children = children + ? WHERE id = ?")
+  const bury = db.prepare("UPDATE items SET deleted = 1, content = NULL, change = ? WHERE id = ?")
+  const newest = db.prepare<{ readonly newest: number }>("SELECT max(change) AS newest FROM items")
+  const root = db.prepare<ItemRow>("SELECT * FROM items WHERE parent IS NULL")
+
+  // Reads of the newest number are one index step; only a transaction writes it, so it cannot be stale inside one.
+  const lastChange = (): number => newest.get()?.newest ?? 0
+  const nextChange = (): number => lastChange() + 1
+
+  return {
+    lastChange,
+    byId: (id: number): ItemRow | undefined => byId.get(id),
+    root: (): ItemRow => {
+      const row = root.get()
+      if (row === undefined) throw new Error("drive.db has no root item")
+      return row
+    },
+    /** Where the item stands among its siblings. */
+    foldedOf: (row: ItemRow): string => foldName(row.name),
+    byName: (parent: number, name: string): ItemRow | undefined => byName.get(parent, foldName(name)),
+    /** Live children whose folded name is above `after`, in the order of folded names. */
+    children: (parent: number, after: string, limit: number): Array<ItemRow> => children.all(parent, after, limit),
+    /** Rows changed after `since` and not after `upTo`, in the order of change. */
+    changes: (since: number, upTo: number, options: { readonly deleted: boolean; readonly limit: number }) =>
+      changes.all(since, upTo, options.deleted ? 1 : 0, options.limit),
+    insert: (item: NewItem): number =>
+      insert.run(
+        item.parent,
+        item.name,
+        foldName(item.name),
+        item.kind,
+        item.size,
+        item.content,
+        item.hash,
+        item.now,
+        item.now,
+        item.fs_created,
+        item.fs_modified,
+        nextChange()
+      ).lastInsertRowid,
+    save: (id: number, state: ItemState): void => {
+      save.run(
+        state.parent,
+        state.name,
+        foldName(state.name),
+        state.size,
+        state.content,
+        state.hash,
+        state.etag,
+        state.ctag,
+        state.modified,
+        state.fs_created,
+        state.fs_modified,
+        nextChange(),
+        id
+      )
+    },
+    /** Something below this folder changed: new cTag, new place in the delta log. */
+    bump: (id: number, sizeDelta: number): void => void bump.run(sizeDelta, nextChange(), id),
+    addChildren: (id: number, count: number): void => void addChildren.run(count, id),
+    /** Turns the row into what delta shows as deleted. */
+    bury: (id: number): void => void bury.run(nextChange(), id)
+  }
+}

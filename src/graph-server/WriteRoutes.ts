@@ -1,0 +1,62 @@
+/** Changing metadata: creating folders, renaming, moving, setting times, deleting. */
+import { Effect } from "effect"
+import { attempt, invalidRequest } from "./ApiError.ts"
+import { conflictOf, CreateBody, given, PatchBody, timesOf } from "./Bodies.ts"
+import { type Call, empty, readJson } from "./Call.ts"
+import { conditionsOf, type DriveParts, find, itemReply } from "./DriveParts.ts"
+import type { ItemRow } from "./ItemTable.ts"
+import { sameDriveId } from "./ItemTags.ts"
+import type { ItemAddress } from "./Routing.ts"
+
+export const createChild = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
+  const body = yield* readJson(call, CreateBody)
+  if (body.folder === undefined || body.folder === null) {
+    return yield* invalidRequest("Only folders can be created here: the property 'folder' is missing.")
+  }
+  const conflict = yield* conflictOf(call, body, "fail")
+  const times = yield* timesOf(body)
+  return yield* attempt(() => {
+    const parent = find(parts, address)
+    const { item, created } = parts.model.createFolder(parent.id, body.name, { now: call.now, conflict, times })
+    return itemReply(parts, call, item, created ? 201 : 200)
+  })
+})
+
+export const patchItem = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
+  const body = yield* readJson(call, PatchBody)
+  const conflict = yield* conflictOf(call, body, "fail")
+  const times = yield* timesOf(body)
+  return yield* attempt(() => {
+    const row = find(parts, address)
+    const parent = destination(parts, body.parentReference ?? {})
+    const patch = { name: given(body.name), parent: parent?.id }
+    const conditions = { ifMatch: call.request.headers["if-match"] }
+    return itemReply(parts, call, parts.model.update(row.id, patch, { now: call.now, conflict, times, conditions }))
+  })
+})
+
+/** The folder that a parentReference names; undefined when it names none. */
+const destination = (
+  parts: DriveParts,
+  reference: NonNullable<(typeof PatchBody.Type)["parentReference"]>
+): ItemRow | undefined => {
+  const driveId = given(reference.driveId)
+  if (driveId !== undefined && !sameDriveId(driveId, parts.model.driveId)) {
+    throw invalidRequest("Items cannot be moved between drives.", "invalidParameterFormat")
+  }
+  const id = given(reference.id)
+  if (id !== undefined) return find(parts, { start: id, names: [] })
+  const path = given(reference.path)
+  if (path === undefined) return undefined
+  const match = /^\/drive(?:s\/[^/]+)?\/root:?(?:\/(.*))?$/s.exec(path)
+  if (match === null) throw invalidRequest("parentReference.path is not a path of this drive.", "invalidPath")
+  const names = (match[1] ?? "").split("/").filter((name) => name !== "" && name !== ".")
+  return find(parts, { start: "root", names })
+}
+
+export const deleteItem = (parts: DriveParts, call: Call, address: ItemAddress) =>
+  attempt(() => {
+    const conditions = { ifMatch: conditionsOf(call).ifMatch }
+    parts.model.remove(find(parts, address).id, { now: call.now, conditions })
+    return empty(204)
+  }).pipe(Effect.tap(() => parts.contents.sweep(call.now)))
