@@ -1,0 +1,109 @@
+/**
+ * Extended attributes: `user.onemount.*` tells what the mount knows about an item and is read-only; every other
+ * `user.*` attribute is kept on this machine. The namespaces of the kernel (`security.`, `system.`, `trusted.`) are
+ * not supported, so that POSIX ACLs and capabilities are refused instead of pretended.
+ */
+import { Effect } from "effect"
+import type { ContentStore } from "../content/ContentStore.ts"
+import type { Ino, Item } from "../tree/Item.ts"
+import { itemState, type StateFacts } from "../tree/itemState.ts"
+import type { Tree } from "../tree/Tree.ts"
+import type { Directories } from "./directories.ts"
+import { fromTree } from "./errors.ts"
+import { FsError } from "./FsError.ts"
+
+/** xattr(7): XATTR_SIZE_MAX and XATTR_NAME_MAX. */
+const maxValue = 65_536
+const maxName = 255
+/** setxattr(2). */
+const flagCreate = 1
+const flagReplace = 2
+const reserved = "user.onemount."
+
+export interface Xattrs {
+  get(ino: Ino, name: string): Effect.Effect<Uint8Array, FsError>
+  list(ino: Ino): Effect.Effect<ReadonlyArray<string>, FsError>
+  set(ino: Ino, name: string, value: Uint8Array, flags: number): Effect.Effect<void, FsError>
+  remove(ino: Ino, name: string): Effect.Effect<void, FsError>
+}
+
+export const make = (layers: {
+  readonly tree: Tree["Service"]
+  readonly content: ContentStore["Service"]
+  readonly directories: Directories
+  readonly refusal: (directory: Ino) => string | undefined
+}): Xattrs => {
+  const { tree, content, directories } = layers
+
+  const body = (item: Item): StateFacts["body"] => {
+    if (item.content === null) return null
+    const live = content.live(item)
+    // A closed body is complete or lacks ranges that nobody waits for; only the store knows, and only when it is open.
+    if (live === undefined) return { complete: true, dirty: false, hydrating: false, failed: false }
+    return { complete: live.complete, dirty: live.modified, hydrating: live.waiters > 0, failed: false }
+  }
+
+  const state = (item: Item) => {
+    const shadowed = tree.shadow(item.ino) !== undefined
+    return itemState(item, { intents: tree.intents(item.ino), shadowed, body: body(item) })
+  }
+
+  const error = (item: Item): string | undefined =>
+    tree.intents(item.ino).find((intent) => intent.lastError !== null)?.lastError ?? layers.refusal(item.ino)
+
+  /** Undefined where an item has no such thing: the attribute does not exist then. */
+  const derived: Record<string, (item: Item) => string | undefined> = {
+    [`${reserved}state`]: state,
+    [`${reserved}id`]: (item) => item.remoteId ?? undefined,
+    [`${reserved}hash`]: (item) => item.hash ?? undefined,
+    [`${reserved}local`]: (item) => (item.localOnly ? "true" : undefined),
+    [`${reserved}error`]: error
+  }
+
+  const get = Effect.fnUntraced(function* (ino: Ino, name: string): Effect.fn.Return<Uint8Array, FsError> {
+    if (!name.startsWith("user.")) return yield* fail("NotSupported", name)
+    const item = yield* directories.item(ino)
+    const derive = Object.hasOwn(derived, name) ? derived[name] : undefined
+    const text = derive?.(item)
+    const value = text === undefined ? tree.getXattr(ino, name) : Buffer.from(text)
+    return value ?? (yield* fail("NoAttribute", name))
+  })
+
+  const list = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<ReadonlyArray<string>, FsError> {
+    const item = yield* directories.item(ino)
+    const known = Object.entries(derived).flatMap(([name, derive]) => (derive(item) === undefined ? [] : [name]))
+    return [...known, ...tree.listXattrs(ino)]
+  })
+
+  /** Refuses names that are not a person's to change. */
+  const changeable = Effect.fnUntraced(function* (ino: Ino, name: string): Effect.fn.Return<void, FsError> {
+    if (!name.startsWith("user.") || name === "user.") return yield* fail("NotSupported", name)
+    if (name.startsWith(reserved)) return yield* fail("NotPermitted", `${name} is read-only`)
+    if (Buffer.byteLength(name) > maxName) return yield* fail("InvalidArgument", "attribute name too long")
+    yield* directories.item(ino)
+  })
+
+  const set = Effect.fnUntraced(function* (
+    ino: Ino,
+    name: string,
+    value: Uint8Array,
+    flags: number
+  ): Effect.fn.Return<void, FsError> {
+    yield* changeable(ino, name)
+    if (value.byteLength > maxValue) return yield* fail("NoSpace", `${name}: at most ${maxValue} bytes`)
+    const exists = tree.getXattr(ino, name) !== undefined
+    if (exists && (flags & flagCreate) !== 0) return yield* fail("Exists", name)
+    if (!exists && (flags & flagReplace) !== 0) return yield* fail("NoAttribute", name)
+    yield* Effect.mapError(tree.setXattr(ino, name, value), fromTree)
+  })
+
+  const remove = Effect.fnUntraced(function* (ino: Ino, name: string): Effect.fn.Return<void, FsError> {
+    yield* changeable(ino, name)
+    const removed = yield* Effect.mapError(tree.removeXattr(ino, name), fromTree)
+    if (!removed) return yield* fail("NoAttribute", name)
+  })
+
+  return { get, list, set, remove }
+}
+
+const fail = (reason: FsError["reason"], detail: string) => Effect.fail(new FsError({ reason, detail }))

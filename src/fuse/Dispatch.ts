@@ -1,0 +1,172 @@
+/**
+ * Runs kernel requests as fibers and answers each exactly once.
+ *
+ * Model: requests come in batches on the JavaScript thread. Each starts at once on the caller's stack; most end there
+ * (the tree answers synchronously) and are answered without a fiber ever being scheduled. The others stay in a table
+ * by request id, belong to the session's scope and can be cancelled. Changes of one inode start in order of arrival.
+ *
+ * Fibers are uninterruptible but for the waits that declare themselves (filesystem/directories.ts), so a cancelled
+ * request either gave up waiting and changed nothing (EINTR), or did what it was asked and says so.
+ */
+import type { HandleId, Request, RequestId } from "@onemount/fuse-native"
+import { Cause, Clock, Effect, Exit, Fiber, type Scope } from "effect"
+import type { FsError } from "../filesystem/FsError.ts"
+import { EINTR, EIO, ENODEV, errnoOf } from "./errno.ts"
+import type { KernelSession } from "./replies.ts"
+import { RequestOrder } from "./RequestOrder.ts"
+import * as Requests from "./requests.ts"
+
+/** A request that did not end at once. */
+export interface RunningRequest {
+  readonly id: RequestId
+  readonly op: Request["op"]
+  /** Milliseconds since the epoch. */
+  readonly since: number
+}
+
+interface Running extends RunningRequest {
+  /** Undefined while it waits for its turn. */
+  fiber: Fiber.Fiber<Requests.Reply, FsError> | undefined
+  leave: (() => void) | undefined
+}
+
+export interface Dispatch {
+  /** Takes a batch from the session and starts it; the binding calls again while more wait. */
+  drain(): void
+  /** From now on nothing begins that would change the drive; what runs and what is open may finish. */
+  refuseChanges(): void
+  running(): ReadonlyArray<RunningRequest>
+}
+
+export const make = Effect.fnUntraced(function* (
+  layers: Requests.RequestLayers & {
+    readonly session: () => KernelSession
+    /** The connection ended. */
+    readonly onClosed: (reason: string) => void
+  }
+): Effect.fn.Return<Dispatch, never, Scope.Scope> {
+  const { filesystem, nodes, handles, onClosed } = layers
+  const scope = yield* Effect.scope
+  const clock = yield* Clock.Clock
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const { handle } = Requests.make(layers)
+  const order = new RequestOrder()
+  const running = new Map<RequestId, Running>()
+  let refusing = false
+
+  const report = (problem: string, cause: Cause.Cause<unknown>) => {
+    Fiber.runIn(fork(Effect.logError(problem, cause)), scope)
+  }
+
+  const replyError = (id: RequestId, op: string, errno: number) => {
+    try {
+      layers.session().replyError(id, errno)
+    } catch (defect) {
+      report(`${op}: request ${id} could not be answered`, Cause.die(defect))
+    }
+  }
+
+  /** Total: whatever goes wrong, the kernel gets one answer and the caller no exception. */
+  const reply = (request: Requests.Answered, exit: Exit.Exit<Requests.Reply, FsError>) => {
+    const { id, op } = request
+    if (Exit.isFailure(exit)) return replyError(id, op, errnoOfCause(request, exit.cause))
+    try {
+      exit.value(layers.session(), id)
+    } catch (defect) {
+      report(`${op}: reply to request ${id} failed`, Cause.die(defect))
+      replyError(id, op, EIO)
+    }
+  }
+
+  const errnoOfCause = (request: Requests.Answered, cause: Cause.Cause<FsError>): number => {
+    const failed = cause.reasons.find(Cause.isFailReason)
+    if (Cause.hasDies(cause)) {
+      report(`${describe(request)} failed unexpectedly`, cause)
+      return EIO
+    }
+    return failed === undefined ? EINTR : errnoOf(failed.error.reason)
+  }
+
+  const run = (request: Requests.Answered, leave: (() => void) | undefined) => {
+    const fiber = fork(handle(request), { uninterruptible: true })
+    const finish = (exit: Exit.Exit<Requests.Reply, FsError>) => {
+      running.delete(request.id)
+      reply(request, exit)
+      leave?.()
+    }
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return finish(exit)
+    running.set(request.id, { id: request.id, op: request.op, since: clock.currentTimeMillisUnsafe(), fiber, leave })
+    fiber.addObserver(finish)
+    Fiber.runIn(fiber, scope)
+  }
+
+  const start = (request: Requests.Answered) => {
+    const { id, op } = request
+    if (scope.state._tag === "Closed") return replyError(id, op, ENODEV)
+    if (refusing && Requests.startsChange(request)) return replyError(id, op, errnoOf("ShuttingDown"))
+    const inos = Requests.changedInos(request, nodes)
+    if (inos === undefined) return run(request, undefined)
+    let started = false
+    const leave = order.enter(inos, (leave) => {
+      started = true
+      run(request, leave)
+    })
+    if (!started) running.set(id, { id, op, since: clock.currentTimeMillisUnsafe(), fiber: undefined, leave })
+  }
+
+  const cancel = (target: RequestId) => {
+    const found = running.get(target)
+    if (found === undefined) return
+    if (found.fiber !== undefined) return found.fiber.interruptUnsafe()
+    running.delete(target)
+    replyError(target, found.op, EINTR)
+    found.leave?.()
+  }
+
+  const release = (id: HandleId) => {
+    const handle = handles.close(id)
+    if (handle === undefined) return
+    const { ino, content, writable } = handle
+    fork(Effect.catchCause(filesystem.release(ino, content, writable), (cause) => Effect.logError("release", cause)))
+  }
+
+  const accept = (request: Request) => {
+    switch (request.op) {
+      case "forget":
+        for (const { node, count } of request.nodes) nodes.forget(node, count)
+        return
+      case "release":
+        return release(request.handle)
+      case "cancel":
+        return cancel(request.target)
+      case "closed":
+        return onClosed(request.reason)
+      default:
+        return start(request)
+    }
+  }
+
+  // The kernel does not release handles of a mount that is gone.
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach(handles.closeAll(), ({ ino, content, writable }) => filesystem.release(ino, content, writable), {
+      discard: true
+    })
+  )
+
+  return {
+    drain: () => {
+      for (const request of layers.session().take()) accept(request)
+    },
+    refuseChanges: () => {
+      refusing = true
+    },
+    running: () => Array.from(running.values(), ({ id, op, since }) => ({ id, op, since }))
+  }
+})
+
+/** For the log: what was asked, without names' contents beyond the name. */
+const describe = (request: Requests.Answered): string => {
+  const where = "parent" in request ? `${request.parent}/${request.name}` : "node" in request ? `${request.node}` : ""
+  return `${request.op} ${where} (request ${request.id})`
+}

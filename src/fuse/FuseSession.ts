@@ -1,0 +1,184 @@
+/**
+ * One mount: the binding's session, the fibers that answer it and the one that invalidates the kernel's caches, in one
+ * scope.
+ *
+ * Model: the mount exists as long as the scope. When it closes, changes are refused, the mount is taken away (plainly
+ * while nobody uses it, by force after the deadline) while requests are still answered, and only then the remaining
+ * fibers end. Somebody else may unmount, too: `closed` tells.
+ *
+ * Assumption: this process never touches its own mountpoint; the proof of readiness is a child process.
+ */
+import type { SessionStats, UnmountOptions, UnmountReport } from "@onemount/fuse-native"
+import { Session } from "@onemount/fuse-native"
+import { Cause, Context, Deferred, Effect, Exit, Layer, PubSub, Scope } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { ContentStore } from "../content/ContentStore.ts"
+import { Events, type Health } from "../events/Events.ts"
+import { Filesystem } from "../filesystem/Filesystem.ts"
+import { Sync } from "../sync/Sync.ts"
+import { fold } from "../tree/fold.ts"
+import { Tree } from "../tree/Tree.ts"
+import * as Dispatch from "./Dispatch.ts"
+import { FuseError } from "./FuseError.ts"
+import { Handles } from "./Handles.ts"
+import { notificationsFor } from "./Invalidation.ts"
+import { NodeTable } from "./NodeTable.ts"
+
+export interface FuseSessionOptions {
+  /** An existing directory, absolute. */
+  readonly mountpoint: string
+  /** Source in /proc/self/mountinfo, default `onemount`. */
+  readonly fsName?: string
+  readonly allowOther?: boolean
+  readonly readOnly?: boolean
+  /** How long a busy mount is asked politely when the scope closes, in milliseconds; default 8,000. */
+  readonly unmountDeadline?: number
+  /** Limit for the first read through the mount, in milliseconds; default 5,000. */
+  readonly readyTimeout?: number
+  /** How long the kernel may keep entries, attributes and absences, in seconds. */
+  readonly timeouts?: {
+    /** While changes are pushed; default a day. */
+    readonly fresh: number
+    /** While the server cannot be heard; default 1. */
+    readonly stale: number
+  }
+}
+
+export interface FuseStats {
+  readonly session: SessionStats
+  /** Inodes the kernel holds. */
+  readonly nodes: number
+  readonly handles: number
+  /** Requests that did not end at once. */
+  readonly running: ReadonlyArray<Dispatch.RunningRequest>
+}
+
+export class FuseSession extends Context.Service<
+  FuseSession,
+  {
+    readonly mountpoint: string
+    /** Done with the reason when the connection ended, whoever ended it. */
+    readonly closed: Deferred.Deferred<string>
+    readonly stats: Effect.Effect<FuseStats>
+    /** Refuses what would begin a change (EBUSY); what runs and what is open may finish. */
+    readonly drain: Effect.Effect<void>
+    /** Unmounts now; further calls get the first one's report. */
+    unmount(options: UnmountOptions): Effect.Effect<UnmountReport>
+  }
+>()("onemount/fuse/FuseSession") {
+  static readonly layer = (options: FuseSessionOptions) => Layer.effect(FuseSession, make(options))
+}
+
+const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOptions) {
+  const tree = yield* Tree
+  const content = yield* ContentStore
+  const filesystem = yield* Filesystem
+  const closed = yield* Deferred.make<string>()
+  const nodes = new NodeTable({ fold })
+  const handles = new Handles()
+  const timeout = yield* cacheTimeout(options.timeouts ?? { fresh: 86_400, stale: 1 })
+  // What serves the mount lives in a scope made before it: it ends after the unmount, which still needs it.
+  const serving = yield* Scope.fork(yield* Effect.scope)
+  // Subscribed before the kernel can ask anything: what changes from here on reaches it.
+  const changes = yield* Scope.provide(PubSub.subscribe(tree.changes), serving)
+  const dispatch = yield* Dispatch.make({
+    filesystem,
+    nodes,
+    handles,
+    timeout,
+    session: () => session,
+    onClosed: (reason) => Deferred.doneUnsafe(closed, Exit.succeed(reason))
+  }).pipe(Scope.provide(serving))
+
+  const drain = Effect.sync(() => dispatch.refuseChanges())
+  const unmount = (mounted: Session, how: UnmountOptions) =>
+    Effect.promise(() => mounted.unmount(how)).pipe(Effect.tap(() => Deferred.succeed(closed, "unmounted")))
+  const session: Session = yield* Effect.acquireRelease(
+    mount(options, content, () => dispatch.drain()),
+    (mounted) => Effect.andThen(drain, unmount(mounted, { deadline: options.unmountDeadline ?? 8_000 }))
+  )
+
+  const notify = Effect.map(PubSub.take(changes), (batch) => {
+    const notifications = notificationsFor(nodes, batch)
+    if (notifications.length > 0 && !Deferred.isDoneUnsafe(closed)) session.notify(notifications)
+  })
+  yield* Effect.forever(notify, { disableYield: true }).pipe(
+    // Without invalidations the caches would lie: the mount goes with them.
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.void
+        : Effect.andThen(
+            Effect.logError("kernel caches cannot be kept up to date: unmounting", cause),
+            unmount(session, { deadline: 0, force: true })
+          )
+    ),
+    Effect.forkIn(serving, { startImmediately: true })
+  )
+  yield* ready(options)
+
+  return FuseSession.of({
+    mountpoint: options.mountpoint,
+    closed,
+    stats: Effect.sync(() => ({
+      session: session.stats(),
+      nodes: nodes.size,
+      handles: handles.size,
+      running: dispatch.running()
+    })),
+    drain,
+    unmount: (how) => unmount(session, how)
+  })
+})
+
+const mount = (options: FuseSessionOptions, content: ContentStore["Service"], onRequests: () => void) =>
+  Effect.try({
+    try: () =>
+      Session.mount(
+        {
+          mountpoint: options.mountpoint,
+          fsName: options.fsName ?? "onemount",
+          subtype: "onemount",
+          allowOther: options.allowOther ?? false,
+          readOnly: options.readOnly ?? false
+        },
+        content.table,
+        onRequests
+      ),
+    catch: (cause) => refused(options.mountpoint, cause)
+  })
+
+const refused = (mountpoint: string, cause: unknown): FuseError => {
+  const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : ""
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new FuseError({ reason: "Refused", mountpoint, code, detail })
+}
+
+/** A day while the server's changes reach us, a second while they do not. */
+const cacheTimeout = Effect.fnUntraced(function* (timeouts: { readonly fresh: number; readonly stale: number }) {
+  const sync = yield* Sync
+  const events = yield* Events
+  const isStale = (health: Health) => health === "offline" || health === "signed-out"
+  const subscription = yield* events.subscribe
+  let current = isStale((yield* sync.status).health) ? timeouts.stale : timeouts.fresh
+  yield* Effect.forever(
+    Effect.map(PubSub.take(subscription), (event) => {
+      if (event._tag === "HealthChanged") current = isStale(event.health) ? timeouts.stale : timeouts.fresh
+    })
+  ).pipe(Effect.forkScoped({ startImmediately: true }))
+  return () => current
+})
+
+/** Reads through the mount from another process: when it returns, the whole way works. */
+const ready = Effect.fnUntraced(function* (options: FuseSessionOptions) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const { mountpoint, readyTimeout = 5_000 } = options
+  const silent = (detail: string) => new FuseError({ reason: "Silent", mountpoint, code: "", detail })
+  const status = yield* spawner.exitCode(ChildProcess.make("/bin/ls", ["-d", `${mountpoint}/.`])).pipe(
+    Effect.mapError((error) => silent(error.message)),
+    Effect.timeoutOrElse({
+      duration: readyTimeout,
+      orElse: () => Effect.fail(silent(`mounted, but a first read did not return within ${readyTimeout} ms`))
+    })
+  )
+  if (status !== 0) return yield* silent(`mounted, but a first read failed (ls exited with ${status})`)
+})
