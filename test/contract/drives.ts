@@ -1,0 +1,90 @@
+/** The drives the contract is run against, and what its cases share. */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { layer } from "@effect/vitest"
+import { Effect, Layer, Redacted, Stream } from "effect"
+import type { HttpClient } from "effect/http"
+import * as GraphServer from "../../src/graph-server/GraphServer.ts"
+import { Auth } from "../../src/graph/Auth.ts"
+import type { DriveItem, FileSystemInfo } from "../../src/graph/DriveItem.ts"
+import { type DeltaPage, GraphClient } from "../../src/graph/GraphClient.ts"
+import { layerGraphClient } from "../../src/graph/GraphClientHttp.ts"
+import { defaultGraphConfig, defaultLimits, GraphConfig } from "../../src/graph/GraphConfig.ts"
+import type { GraphError } from "../../src/graph/GraphError.ts"
+
+/** Small pages, so that a handful of items needs several. */
+const pageSize = 3
+
+const auth = Layer.unwrap(Effect.map(GraphServer.DriveTokens, ({ token }) => Auth.layerToken(Redacted.make(token))))
+
+const client = (baseUrl: string, http: Layer.Layer<HttpClient.HttpClient, never, GraphServer.DriveServer>) =>
+  layerGraphClient.pipe(
+    Layer.provide(Layer.mergeAll(http, auth)),
+    Layer.provide(
+      Layer.succeed(GraphConfig, { ...defaultGraphConfig, baseUrl, limits: { ...defaultLimits, pageSize } })
+    )
+  )
+
+const embedded = GraphServer.layerMemory({ settings: { pageSize } })
+
+const inProcess = client(GraphServer.baseUrl, GraphServer.inProcess).pipe(Layer.provide(embedded))
+
+const overHttp = Layer.unwrap(
+  Effect.map(GraphServer.serveHttp(), ({ url }) => client(`${url}/v1.0`, NodeHttpClient.layerUndici))
+).pipe(Layer.provide(embedded))
+
+const drives = [
+  ["embedded drive, in process", inProcess],
+  ["embedded drive, over HTTP", overHttp]
+] as const
+
+type Methods = Parameters<Parameters<ReturnType<typeof layer<GraphClient, never>>>[1]>[0]
+
+/** Declares the same cases for every drive. They share it: each works in a folder of its own, see `workspace`. */
+export const contract = (cases: (it: Methods) => void): void => {
+  for (const [name, drive] of drives) layer(drive, { excludeTestServices: true })(name, cases)
+}
+
+let workspaces = 0
+
+/** A new, empty folder below the root. */
+export const workspace = Effect.gen(function* () {
+  const graph = yield* GraphClient
+  const root = yield* graph.root
+  return yield* graph.createFolder(root.id, `workspace ${++workspaces}`, null)
+})
+
+export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** Bytes without a period that a mistaken offset could hide behind. */
+export const pattern = (size: number): Uint8Array =>
+  Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8) * 7) & 255)
+
+export const put = (parent: DriveItem, name: string, body: Uint8Array) =>
+  GraphClient.use((graph) => graph.putContent({ _tag: "New", parent: parent.id, name }, body))
+
+export const read = (item: DriveItem, offset: number, length: number, cTag = item.cTag) =>
+  GraphClient.use((graph) => Stream.runCollect(graph.download(item.id, cTag, { offset, length }))).pipe(
+    Effect.map((parts) => new Uint8Array(Buffer.concat(parts)))
+  )
+
+export const reasonOf = <A, R>(effect: Effect.Effect<A, GraphError, R>): Effect.Effect<string, A, R> =>
+  Effect.map(Effect.flip(effect), (error) => error.reason._tag)
+
+/** Pages until caught up, at most 1000. */
+export const changesSince = Effect.fnUntraced(function* (link: string | null) {
+  const graph = yield* GraphClient
+  const items: Array<DriveItem> = []
+  let next = link
+  for (let n = 0; n < 1000; n++) {
+    const page: DeltaPage = yield* graph.delta(next)
+    items.push(...page.items)
+    if (page.caughtUp) return { items, link: page.link }
+    next = page.link
+  }
+  return yield* Effect.die("delta does not end")
+})
+
+export const someTime: FileSystemInfo = {
+  created: { sec: 1_000_000_000, nsec: 0 },
+  modified: { sec: 1_234_567_890, nsec: 0 }
+}
