@@ -51,6 +51,9 @@ const quarantine = 30_000
 
 const rangeOf = (job: Job): ByteRange => ({ offset: job.offset, length: job.end - job.offset })
 
+const awaitJobs = (jobs: ReadonlyArray<Job>) =>
+  Effect.forEach(jobs, (job) => Deferred.await(job.done), { concurrency: "unbounded", discard: true })
+
 export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfig) {
   const graph = yield* GraphClient
   const content = yield* ContentStore
@@ -109,15 +112,13 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
     const { remoteId: id, cTag, hash, size } = item
     if (id === null) return yield* new ContentError({ reason: "Gone", detail: `item ${body.ino} is not at the server` })
     if (!isEdited(item)) return { id, cTag, hash, size }
-    const remote = yield* graph.item(id)
-    if (cTag === null ? remote.hash === hash : remote.cTag === cTag)
-      return { id, cTag, hash: remote.hash, size: remote.size }
-    return yield* new GraphError({
-      operation: "download",
-      status: 412,
-      requestId: "",
-      reason: new PreconditionFailed({})
-    })
+    const remote = yield* Effect.catchIf(
+      graph.item(id),
+      (error) => error.reason._tag === "NotFound",
+      () => Effect.fail(versionGone)
+    )
+    const same = cTag === null ? remote.hash === hash : remote.cTag === cTag
+    return same ? { id, cTag, hash: remote.hash, size: remote.size } : yield* versionGone
   })
 
   // ── jobs ──
@@ -238,9 +239,6 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
     return found
   }
 
-  const awaitJobs = (jobs: ReadonlyArray<Job>) =>
-    Effect.forEach(jobs, (job) => Deferred.await(job.done), { concurrency: "unbounded", discard: true })
-
   // ── demands ──
 
   const serve = (fetch: Fetch): Effect.Effect<void> =>
@@ -312,6 +310,13 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
     })
   }
   return downloads
+})
+
+const versionGone = new GraphError({
+  operation: "download",
+  status: 412,
+  requestId: "",
+  reason: new PreconditionFailed({})
 })
 
 const gone = new ContentError({ reason: "Stale", detail: "the item has another version now" })

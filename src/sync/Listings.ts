@@ -1,0 +1,61 @@
+/** Listings on demand of directories whose children are not known yet; one per directory at a time. */
+import { Deferred, Effect, FiberSet, Semaphore, Stream } from "effect"
+import { GraphClient } from "../graph/GraphClient.ts"
+import { GraphError, TimedOut } from "../graph/GraphError.ts"
+import type { Ino } from "../tree/Item.ts"
+import { Tree } from "../tree/Tree.ts"
+import { TreeError } from "../tree/TreeError.ts"
+
+/** Longest a listing may take, in milliseconds. */
+const limit = 30_000
+const concurrency = 8
+
+type ListingError = GraphError | TreeError
+
+/** A listing belongs to the scope, not to the one who asked first. */
+export const makeListings = Effect.gen(function* () {
+  const graph = yield* GraphClient
+  const tree = yield* Tree
+  const permits = yield* Semaphore.make(concurrency)
+  const fibers = yield* FiberSet.make<void, never>()
+  const fork = yield* FiberSet.runtime(fibers)()
+  const running = new Map<Ino, Deferred.Deferred<void, ListingError>>()
+
+  const list = Effect.fnUntraced(function* (directory: Ino): Effect.fn.Return<void, ListingError> {
+    const item = tree.get(directory)
+    if (item?.remoteId == null) {
+      return yield* new TreeError({ reason: "NotFound", detail: `directory ${directory} is not at the server` })
+    }
+    const children = yield* Stream.runCollect(graph.children(item.remoteId))
+    yield* tree.applyChildren(directory, children)
+  })
+
+  const bounded = (directory: Ino): Effect.Effect<void, ListingError> =>
+    Semaphore.withPermits(
+      permits,
+      1
+    )(list(directory)).pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(tooSlow) }))
+
+  return (directory: Ino): Effect.Effect<void, ListingError> =>
+    Effect.suspend(() => {
+      if (tree.isComplete(directory)) return Effect.void
+      const joined = running.get(directory)
+      if (joined !== undefined) return Deferred.await(joined)
+      const deferred = Deferred.makeUnsafe<void, ListingError>()
+      running.set(directory, deferred)
+      fork(
+        Effect.onExit(bounded(directory), (exit) => {
+          running.delete(directory)
+          return Deferred.done(deferred, exit)
+        }).pipe(Effect.exit, Effect.asVoid)
+      )
+      return Deferred.await(deferred)
+    })
+})
+
+const tooSlow = new GraphError({
+  operation: "children",
+  status: 0,
+  requestId: "",
+  reason: new TimedOut({ limit })
+})

@@ -1,0 +1,283 @@
+/**
+ * The push loop: carries the journal to the server.
+ *
+ * Model: the journal is the queue. A pass takes due intents in order of their making and starts those that nothing
+ * holds back, one per item, namespace changes and contents in lanes of their own. What has to wait is looked at again
+ * when something finished or time passed. Outcomes leave the journal (confirmed), stay with a later due time
+ * (transient), or stay parked with a reason for people (refused). Nothing is sent while there is no connection or no
+ * sign-in; nothing is ever given up.
+ */
+import { Cause, Clock, Effect, Exit, FiberSet, Queue } from "effect"
+import { ContentStore } from "../content/ContentStore.ts"
+import { Events } from "../events/Events.ts"
+import type { ItemId } from "../graph/DriveItem.ts"
+import { supervised } from "../transfer/supervise.ts"
+import { type Ino, type Item, rootIno } from "../tree/Item.ts"
+import type { Intent } from "../tree/Journal.ts"
+import { Tree } from "../tree/Tree.ts"
+import { isMassDelete, isMassDeleteReason, massDeleteReason } from "./brake.ts"
+import { makeConflicts } from "./conflicts.ts"
+import { baseLostReason, isBaseLost, makeContents } from "./contents.ts"
+import type { Health } from "./Health.ts"
+import { isUncommitted, type OrderContext, readiness } from "./order.ts"
+import { backOff, parkReason, type SyncError } from "./pause.ts"
+import { done, makePlacement, type Outcome } from "./placement.ts"
+import { Signal } from "./Signal.ts"
+
+export interface PushConfig {
+  /** Contents that are sent at a time. */
+  readonly uploads: number
+  /** Namespace changes that are sent at a time. */
+  readonly changes: number
+}
+
+export interface PushLoop {
+  /** Looks for work now. */
+  readonly wake: Effect.Effect<void>
+  /** Raised whenever an intent was worked on. */
+  readonly progress: Signal
+  /** Why an intent does not move although nothing failed; undefined when it is free to go. */
+  readonly waitingFor: (intent: Intent) => Effect.Effect<string | undefined>
+  /** There is nothing to send yet: the file was never closed. */
+  readonly isUncommitted: (intent: Intent) => Effect.Effect<boolean>
+  /** Lets a mass delete through, until none is left. */
+  readonly allowDeletes: Effect.Effect<void>
+  /** Items being worked on. */
+  readonly active: () => number
+}
+
+const pageSize = 256
+/** Intents a pass looks at in vain, so that its cost does not grow with the journal. */
+const lookAhead = 1_000
+/** How long intents that wait for others rest before they are looked at again without a reason, in milliseconds. */
+const recheck = 2_000
+/** How long an intent waits after the connection was lost; the loop itself waits for its return. */
+const offlinePause = 1_000
+
+export const makePushLoop = Effect.fnUntraced(function* (
+  config: PushConfig,
+  health: Health,
+  hooks: { readonly poll: Effect.Effect<void>; readonly uploaded: Effect.Effect<void> }
+) {
+  const tree = yield* Tree
+  const content = yield* ContentStore
+  const events = yield* Events
+  const conflicts = yield* makeConflicts
+  const placement = yield* makePlacement(conflicts)
+  const contents = yield* makeContents(conflicts)
+  const fibers = yield* FiberSet.make<void, never>()
+  const fork = yield* FiberSet.runtime(fibers)()
+  const wakeUps = yield* Queue.sliding<void>(1)
+  const progress = new Signal()
+
+  const busy = new Map<Ino, Intent>()
+  const resting = new Map<Ino, { readonly until: number; readonly why: string }>()
+  const aside = new Set<Ino>()
+  let deletesAllowed = false
+
+  const wake = Effect.sync(() => {
+    Queue.offerUnsafe(wakeUps, undefined)
+  })
+
+  // ── one intent ──
+
+  const perform = Effect.fnUntraced(function* (intent: Intent): Effect.fn.Return<Outcome, SyncError> {
+    const item = tree.get(intent.ino)
+    if (item === undefined) return done
+    if (intent.kind === "create") return yield* create(item)
+    const id = intent.remoteId ?? item.remoteId
+    if (id === null) return { _tag: "Later", why: "waits until it exists at the server" }
+    switch (intent.kind) {
+      case "move":
+        return yield* placement.move(intent, item, id)
+      case "content":
+        return yield* contents.replaceFile(item, id)
+      case "times":
+        return yield* placement.setTimes(intent, item, id)
+      case "delete":
+        return yield* placement.remove(intent, item, id)
+    }
+  })
+
+  const create = Effect.fnUntraced(function* (item: Item): Effect.fn.Return<Outcome, SyncError> {
+    const parent = placement.parentIdOf(item)
+    if (parent === null) return { _tag: "Later", why: "waits until its folder exists at the server" }
+    return yield* item.kind === "file" ? contents.createFile(item, parent) : placement.createFolder(item, parent)
+  })
+
+  const failed = Effect.fnUntraced(function* (intent: Intent, error: SyncError) {
+    if (error._tag === "GraphError") yield* health.failed(error)
+    const reason = isBaseLost(error) ? baseLostReason : parkReason(error)
+    if (reason !== undefined) return yield* park(intent, reason)
+    const now = yield* Clock.currentTimeMillis
+    yield* tree.postpone(intent.ino, intent.kind, now + (yield* pauseFor(intent, error)), error.message)
+    const looksOutdated = error._tag === "GraphError" && !error.transient && error.reason._tag !== "Unauthenticated"
+    if (looksOutdated) yield* hooks.poll
+  })
+
+  const pauseFor = (intent: Intent, error: SyncError): Effect.Effect<number> => {
+    if (error._tag !== "GraphError") return backOff(intent.attempts)
+    if (error.offline || error.reason._tag === "Unauthenticated") return Effect.succeed(offlinePause)
+    if (error.reason._tag === "Throttled") return Effect.succeed(Math.max(offlinePause, error.reason.retryAfter))
+    return backOff(intent.attempts)
+  }
+
+  const park = Effect.fnUntraced(function* (intent: Intent, reason: string) {
+    yield* tree.park(intent.ino, intent.kind, reason)
+    const name = tree.get(intent.ino)?.name ?? ""
+    yield* events.publish({ _tag: "IntentParked", ino: intent.ino, name, detail: reason })
+  })
+
+  const rest = Effect.fnUntraced(function* (ino: Ino, why: string) {
+    resting.set(ino, { until: (yield* Clock.currentTimeMillis) + recheck, why })
+  })
+
+  const work = Effect.fnUntraced(function* (intent: Intent) {
+    const outcome = yield* Effect.result(perform(intent))
+    if (outcome._tag === "Failure") return yield* failed(intent, outcome.failure)
+    yield* health.succeeded
+    if (outcome.success._tag === "Later") return yield* rest(intent.ino, outcome.success.why)
+    aside.delete(intent.ino)
+    if (intent.kind === "content" || intent.kind === "create") yield* hooks.uploaded
+  })
+
+  const finished = Effect.fnUntraced(function* (intent: Intent, exit: Exit.Exit<void, SyncError>) {
+    if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+      yield* Effect.logError(`${intent.kind} of item ${intent.ino} failed`, exit.cause)
+      yield* rest(intent.ino, "an internal error: see the log")
+    }
+    busy.delete(intent.ino)
+    yield* progress.raise
+    yield* wake
+  })
+
+  const start = (intent: Intent, effect: Effect.Effect<void, SyncError>): void => {
+    busy.set(intent.ino, intent)
+    fork(Effect.onExit(effect, (exit) => finished(intent, exit)).pipe(Effect.exit, Effect.asVoid))
+  }
+
+  // ── a pass over the journal ──
+
+  const orderContext = (now: number, leaving: ReadonlySet<ItemId>): OrderContext => ({
+    tree,
+    live: content.live,
+    now,
+    aside,
+    leaving
+  })
+
+  const laneOf = (intent: Intent): "uploads" | "changes" =>
+    intent.kind === "content" || (intent.kind === "create" && tree.get(intent.ino)?.kind === "file")
+      ? "uploads"
+      : "changes"
+
+  const freeLanes = () => {
+    const free = { uploads: config.uploads, changes: config.changes }
+    for (const intent of busy.values()) free[laneOf(intent)]--
+    return free
+  }
+
+  const brakeDeletes = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
+    const pending = tree.pendingDeletes()
+    if (pending === 0) deletesAllowed = false
+    if (deletesAllowed || !isMassDelete(pending, tree.counts().items)) return false
+    const held = intents.filter(({ kind }) => kind === "delete")
+    if (held.length === 0) return true
+    const detail = massDeleteReason(pending)
+    for (const { ino, kind } of held) yield* tree.park(ino, kind, detail)
+    yield* events.publish({ _tag: "IntentParked", ino: rootIno, name: "", detail })
+    return true
+  })
+
+  const pass = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    for (const [ino, { until }] of resting) if (until <= now) resting.delete(ino)
+    const seen = new Set<Ino>([...busy.keys(), ...resting.keys()])
+    const leaving = new Set<ItemId>()
+    for (const ino of seen) for (const intent of tree.intents(ino)) leave(leaving, intent)
+    const patience = { left: lookAhead }
+    while (true) {
+      const intents = tree.readyIntents(now, pageSize, seen)
+      if (intents.length === 0) return
+      const braked = yield* brakeDeletes(intents)
+      for (const intent of intents) {
+        if (seen.has(intent.ino) || (braked && intent.kind === "delete")) continue
+        seen.add(intent.ino)
+        if (!admit(intent, orderContext(now, leaving)) && --patience.left <= 0) return
+        leave(leaving, intent)
+      }
+    }
+  })
+
+  /** Starts the intent if its lane is free and nothing holds it back. */
+  const admit = (intent: Intent, context: OrderContext): boolean => {
+    if (freeLanes()[laneOf(intent)] <= 0) return false
+    const state = readiness(context, intent)
+    if (state._tag === "Ready") start(intent, work(intent))
+    else if (state._tag === "StepAside") startAside(state.holder)
+    return state._tag === "Ready"
+  }
+
+  const startAside = (holder: Ino): void => {
+    const item = tree.get(holder)
+    const intent = tree.intents(holder).find(({ kind }) => kind === "move")
+    if (item?.remoteId == null || intent === undefined || busy.has(holder)) return
+    const stepped = Effect.andThen(
+      placement.stepAside(item, item.remoteId),
+      Effect.sync(() => aside.add(holder))
+    )
+    start(
+      intent,
+      Effect.catch(Effect.asVoid(stepped), (error) => failed(intent, error))
+    )
+  }
+
+  /** Until the next intent is due; intents that wait for others are looked at every now and then. */
+  const untilDue = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const due = tree.nextDue()
+    if (due === null) return null
+    return due > now ? due - now : recheck
+  })
+
+  const turn = Effect.gen(function* () {
+    yield* health.awaitUsable
+    yield* pass
+    const wait = yield* untilDue
+    const woken = Queue.take(wakeUps)
+    yield* wait === null ? woken : Effect.timeoutOption(woken, wait)
+  })
+
+  yield* Effect.forkScoped(supervised("PushLoop", Effect.forever(turn)))
+  yield* Effect.forkScoped(supervised("PushLoop.work", Effect.forever(Effect.andThen(Queue.take(tree.work), wake))))
+
+  const allowDeletes = Effect.gen(function* () {
+    deletesAllowed = true
+    const parked = tree.intentsBelow(rootIno).filter((intent) => intent.parked && isMassDeleteReason(intent.lastError))
+    for (const { ino } of parked) yield* Effect.ignore(tree.unpark(ino))
+    yield* wake
+  })
+
+  const contextNow = Effect.map(Clock.currentTimeMillis, (now) => orderContext(now, new Set()))
+  const pushLoop: PushLoop = {
+    wake,
+    progress,
+    allowDeletes,
+    active: () => busy.size,
+    isUncommitted: (intent) => Effect.map(contextNow, (context) => isUncommitted(context, intent)),
+    waitingFor: (intent) =>
+      Effect.map(contextNow, (context) => {
+        const rests = resting.get(intent.ino)
+        if (rests !== undefined) return rests.why
+        const state = readiness(context, intent)
+        return state._tag === "Waits" ? state.why : undefined
+      })
+  }
+  return pushLoop
+})
+
+/** Remembers the server folder that the intent's item is about to leave. */
+const leave = (leaving: Set<ItemId>, intent: Intent): void => {
+  const departs = intent.kind === "delete" || intent.kind === "move"
+  if (departs && intent.base?.parent != null) leaving.add(intent.base.parent)
+}

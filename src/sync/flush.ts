@@ -1,0 +1,55 @@
+/** Waiting until everything below a path is at the server, and telling what is not. */
+import { Effect } from "effect"
+import type { Ino } from "../tree/Item.ts"
+import type { Intent } from "../tree/Journal.ts"
+import { Tree } from "../tree/Tree.ts"
+import type { Health } from "./Health.ts"
+import type { Poller } from "./Poller.ts"
+import type { PushLoop } from "./PushLoop.ts"
+import type { Unsynced } from "./Sync.ts"
+
+export const makeFlush = Effect.fnUntraced(function* (health: Health, poller: Poller, push: PushLoop) {
+  const tree = yield* Tree
+
+  /** What still has to go: committed changes only, a file that is merely open has nothing to send. */
+  const outstanding = Effect.fnUntraced(function* (ino: Ino) {
+    return yield* Effect.filter(tree.intentsBelow(ino), (intent) =>
+      Effect.map(push.isUncommitted(intent), (open) => !open)
+    )
+  })
+
+  const explain = Effect.fnUntraced(function* (intent: Intent) {
+    const waits = yield* push.waitingFor(intent)
+    const cloud = health.state() === "online" ? undefined : health.detail()
+    const reason = (intent.parked ? intent.lastError : (cloud ?? waits ?? intent.lastError)) ?? "not finished in time"
+    const name = tree.get(intent.ino)?.name ?? `item ${intent.ino}`
+    const unsynced: Unsynced = { path: tree.path(intent.ino) ?? name, kind: intent.kind, reason }
+    return unsynced
+  })
+
+  const settled = Effect.fnUntraced(function* (ino: Ino) {
+    while (true) {
+      const progress = push.progress.next
+      const left = yield* outstanding(ino)
+      if (left.every(({ parked }) => parked)) return
+      yield* progress
+      yield* tree.expedite(ino)
+    }
+  })
+
+  return Effect.fnUntraced(function* (ino: Ino, timeout: number): Effect.fn.Return<ReadonlyArray<Unsynced>> {
+    const work = Effect.gen(function* () {
+      yield* tree.expedite(ino)
+      yield* push.wake
+      yield* settled(ino)
+      yield* poller.poll
+    })
+    const ended = yield* Effect.timeoutOption(Effect.result(work), timeout)
+    const left = yield* Effect.flatMap(outstanding(ino), (intents) => Effect.forEach(intents, explain))
+    if (left.length > 0) return left
+    if (ended._tag === "None") return [notPolled(health.detail() || "the newest changes were not seen in time")]
+    return ended.value._tag === "Failure" ? [notPolled(ended.value.failure.message)] : []
+  })
+})
+
+const notPolled = (reason: string): Unsynced => ({ path: "/", kind: "poll", reason })
