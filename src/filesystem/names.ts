@@ -36,7 +36,7 @@ export const maxNameLength = 255
 /** OneDrive's limit for the decoded path from the drive's root, in UTF-16 units, without the leading slash. */
 export const maxPathLength = 400
 
-const forbiddenCharacters = /["*:<>?/\\|\u0000-\u001f\u007f]/
+const forbiddenCharacters = /["*:<>?/\\|]|\p{Cc}/u
 const reservedNames = new Set([".lock", "desktop.ini"])
 const reservedDevice = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/i
 
@@ -57,7 +57,6 @@ export const refuseSegment = (name: string): NameRefusal | undefined => {
 
 /** What OneDrive refuses in a name, whatever folder it is in. */
 export const refuseRemoteName = (name: string): NameRefusal | undefined => {
-  const because = (detail: string): NameRefusal => ({ reason: "NameInvalid", detail })
   const character = forbiddenCharacters.exec(name)?.[0]
   if (character !== undefined) return because(`OneDrive does not allow ${describe(character)} in names`)
   if (name.startsWith(" ")) return because("OneDrive does not allow names that begin with a space")
@@ -92,5 +91,6 @@ export const localNames = (patterns: ReadonlyArray<string>): ((name: string) => 
   return (name) => expression.test(name)
 }
 
-const describe = (character: string): string =>
-  character < " " || character === "\u007f" ? "control characters" : character
+const because = (detail: string): NameRefusal => ({ reason: "NameInvalid", detail })
+
+const describe = (character: string): string => (/\p{Cc}/u.test(character) ? "control characters" : character)

@@ -11,7 +11,6 @@ import type { Time } from "../graph/DriveItem.ts"
 import type { Ino, Item } from "../tree/Item.ts"
 import type { Tree } from "../tree/Tree.ts"
 import type { Attributes } from "./attributes.ts"
-import type { Directories } from "./directories.ts"
 import { fromContent, fromTree } from "./errors.ts"
 import type { Opened } from "./Filesystem.ts"
 import { FsError } from "./FsError.ts"
@@ -50,9 +49,8 @@ export const make = (layers: {
   readonly tree: Tree["Service"]
   readonly content: ContentStore["Service"]
   readonly attributes: Attributes
-  readonly directories: Directories
 }): OpenFiles => {
-  const { tree, content, attributes, directories } = layers
+  const { tree, content, attributes } = layers
   const users = new Map<Ino, Users>()
 
   const enter = (ino: Ino, writable: boolean) => {

@@ -14,6 +14,7 @@ import type { FsError } from "../filesystem/FsError.ts"
 import { EINTR, EIO, ENODEV, errnoOf } from "./errno.ts"
 import type { KernelSession } from "./replies.ts"
 import { RequestOrder } from "./RequestOrder.ts"
+import { changedInos, startsChange, type Answered } from "./requestClasses.ts"
 import * as Requests from "./requests.ts"
 
 /** A request that did not end at once. */
@@ -67,7 +68,7 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** Total: whatever goes wrong, the kernel gets one answer and the caller no exception. */
-  const reply = (request: Requests.Answered, exit: Exit.Exit<Requests.Reply, FsError>) => {
+  const reply = (request: Answered, exit: Exit.Exit<Requests.Reply, FsError>) => {
     const { id, op } = request
     if (Exit.isFailure(exit)) return replyError(id, op, errnoOfCause(request, exit.cause))
     try {
@@ -78,7 +79,7 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 
-  const errnoOfCause = (request: Requests.Answered, cause: Cause.Cause<FsError>): number => {
+  const errnoOfCause = (request: Answered, cause: Cause.Cause<FsError>): number => {
     const failed = cause.reasons.find(Cause.isFailReason)
     if (Cause.hasDies(cause)) {
       report(`${describe(request)} failed unexpectedly`, cause)
@@ -87,7 +88,7 @@ export const make = Effect.fnUntraced(function* (
     return failed === undefined ? EINTR : errnoOf(failed.error.reason)
   }
 
-  const run = (request: Requests.Answered, leave: (() => void) | undefined) => {
+  const run = (request: Answered, leave: (() => void) | undefined) => {
     const fiber = fork(handle(request), { uninterruptible: true })
     const finish = (exit: Exit.Exit<Requests.Reply, FsError>) => {
       running.delete(request.id)
@@ -101,11 +102,11 @@ export const make = Effect.fnUntraced(function* (
     Fiber.runIn(fiber, scope)
   }
 
-  const start = (request: Requests.Answered) => {
+  const start = (request: Answered) => {
     const { id, op } = request
     if (scope.state._tag === "Closed") return replyError(id, op, ENODEV)
-    if (refusing && Requests.startsChange(request)) return replyError(id, op, errnoOf("ShuttingDown"))
-    const inos = Requests.changedInos(request, nodes)
+    if (refusing && startsChange(request)) return replyError(id, op, errnoOf("ShuttingDown"))
+    const inos = changedInos(request, nodes)
     if (inos === undefined) return run(request, undefined)
     let started = false
     const leave = order.enter(inos, (leave) => {
@@ -166,7 +167,7 @@ export const make = Effect.fnUntraced(function* (
 })
 
 /** For the log: what was asked, without names' contents beyond the name. */
-const describe = (request: Requests.Answered): string => {
+const describe = (request: Answered): string => {
   const where = "parent" in request ? `${request.parent}/${request.name}` : "node" in request ? `${request.node}` : ""
   return `${request.op} ${where} (request ${request.id})`
 }

@@ -153,11 +153,12 @@ const refused = (mountpoint: string, cause: unknown): FuseError => {
   return new FuseError({ reason: "Refused", mountpoint, code, detail })
 }
 
+const isStale = (health: Health) => health === "offline" || health === "signed-out"
+
 /** A day while the server's changes reach us, a second while they do not. */
 const cacheTimeout = Effect.fnUntraced(function* (timeouts: { readonly fresh: number; readonly stale: number }) {
   const sync = yield* Sync
   const events = yield* Events
-  const isStale = (health: Health) => health === "offline" || health === "signed-out"
   const subscription = yield* events.subscribe
   let current = isStale((yield* sync.status).health) ? timeouts.stale : timeouts.fresh
   yield* Effect.forever(

@@ -10,14 +10,12 @@ import type { Ino } from "../tree/Item.ts"
 import { ERANGE } from "./errno.ts"
 import type { Handles } from "./Handles.ts"
 import type { Dentry, NodeTable } from "./NodeTable.ts"
+import { isWritable, type Answered } from "./requestClasses.ts"
 import * as Replies from "./replies.ts"
 
 /** Runs once, after the filesystem is done, without suspending. */
 export type Reply = (session: Replies.KernelSession, id: RequestId) => void
 
-type Unanswered = "forget" | "release" | "cancel" | "closed"
-/** Requests that are answered; the others only inform. */
-export type Answered = Exclude<Request, { readonly op: Unanswered }>
 type On<Op extends Request["op"]> = Extract<Request, { readonly op: Op }>
 
 export interface RequestLayers {
@@ -30,7 +28,6 @@ export interface RequestLayers {
 
 const typeMask = 0o170000
 const typeRegular = 0o100000
-const accessMode = 3
 const truncateFlag = 0o1000
 
 const ok: Reply = (session, id) => session.replyOk(id)
@@ -151,7 +148,7 @@ export const make = (layers: RequestLayers) => {
 
   const open = Effect.fnUntraced(function* ({ node, flags }: On<"open">) {
     const ino = nodes.ino(node)
-    const writable = (flags & accessMode) !== 0
+    const writable = isWritable(flags)
     const opened = yield* filesystem.open(ino, writable)
     const undo = filesystem.release(ino, opened.content, writable)
     // The kernel looks the name up again and opens the node of the new content.
@@ -235,15 +232,6 @@ export const make = (layers: RequestLayers) => {
     return changed(ok, ino, node)
   })
 
-  /** getxattr(2) and listxattr(2): size 0 asks for the size. */
-  const replySized =
-    (value: Uint8Array, size: number): Reply =>
-    (session, id) => {
-      if (size === 0) session.replySize(id, value.byteLength)
-      else if (size < value.byteLength) session.replyError(id, ERANGE)
-      else session.replyBytes(id, value)
-    }
-
   const handle = (request: Answered): Effect.Effect<Reply, FsError> => {
     switch (request.op) {
       case "lookup":
@@ -314,6 +302,15 @@ export const make = (layers: RequestLayers) => {
   return { handle }
 }
 
+/** getxattr(2) and listxattr(2): size 0 asks for the size. */
+const replySized =
+  (value: Uint8Array, size: number): Reply =>
+  (session, id) => {
+    if (size === 0) session.replySize(id, value.byteLength)
+    else if (size < value.byteLength) session.replyError(id, ERANGE)
+    else session.replyBytes(id, value)
+  }
+
 const changeOf = ({ mode, uid, gid, size, mtime, atime }: On<"setattr">): Change => ({
   ...(mode === undefined ? {} : { mode }),
   ...(uid === undefined ? {} : { uid }),
@@ -322,47 +319,3 @@ const changeOf = ({ mode, uid, gid, size, mtime, atime }: On<"setattr">): Change
   ...(mtime === undefined ? {} : { mtime }),
   ...(atime === undefined ? {} : { atime })
 })
-
-/** Inodes a request changes, for the order of changes; undefined for those that change nothing or need no order. */
-export const changedInos = (request: Answered, nodes: NodeTable): ReadonlyArray<Ino> | undefined => {
-  switch (request.op) {
-    case "setattr":
-    case "flush":
-    case "fsync":
-    case "fallocate":
-    case "setxattr":
-    case "removexattr":
-      return [nodes.ino(request.node)]
-    case "mknod":
-    case "mkdir":
-    case "create":
-    case "unlink":
-    case "rmdir":
-      return [nodes.ino(request.parent)]
-    case "rename":
-      return [nodes.ino(request.parent), nodes.ino(request.newParent)]
-    default:
-      return undefined
-  }
-}
-
-/** Requests that start a change nobody has begun yet: refused once the mount is on its way out. */
-export const startsChange = (request: Answered): boolean => {
-  switch (request.op) {
-    case "mknod":
-    case "mkdir":
-    case "create":
-    case "unlink":
-    case "rmdir":
-    case "rename":
-    case "setxattr":
-    case "removexattr":
-      return true
-    case "setattr":
-      return request.handle === undefined
-    case "open":
-      return (request.flags & accessMode) !== 0
-    default:
-      return false
-  }
-}

@@ -1,0 +1,57 @@
+/** What kinds of requests there are, as far as their order and the end of a mount are concerned. */
+import type { Request } from "@onemount/fuse-native"
+import type { Ino } from "../tree/Item.ts"
+import type { NodeTable } from "./NodeTable.ts"
+
+type Unanswered = "forget" | "release" | "cancel" | "closed"
+/** Requests that are answered; the others only inform. */
+export type Answered = Exclude<Request, { readonly op: Unanswered }>
+
+/** open(2): O_ACCMODE. */
+const accessMode = 3
+
+export const isWritable = (flags: number): boolean => (flags & accessMode) !== 0
+
+/** Inodes a request changes, for the order of changes; undefined for those that change nothing or need no order. */
+export const changedInos = (request: Answered, nodes: NodeTable): ReadonlyArray<Ino> | undefined => {
+  switch (request.op) {
+    case "setattr":
+    case "flush":
+    case "fsync":
+    case "fallocate":
+    case "setxattr":
+    case "removexattr":
+      return [nodes.ino(request.node)]
+    case "mknod":
+    case "mkdir":
+    case "create":
+    case "unlink":
+    case "rmdir":
+      return [nodes.ino(request.parent)]
+    case "rename":
+      return [nodes.ino(request.parent), nodes.ino(request.newParent)]
+    default:
+      return undefined
+  }
+}
+
+/** Requests that start a change nobody has begun yet: refused once the mount is on its way out. */
+export const startsChange = (request: Answered): boolean => {
+  switch (request.op) {
+    case "mknod":
+    case "mkdir":
+    case "create":
+    case "unlink":
+    case "rmdir":
+    case "rename":
+    case "setxattr":
+    case "removexattr":
+      return true
+    case "setattr":
+      return request.handle === undefined
+    case "open":
+      return isWritable(request.flags)
+    default:
+      return false
+  }
+}
