@@ -16,7 +16,7 @@ export interface Setting {
 }
 
 /** Variables that are not keys. */
-const reserved = new Set(["ONEMOUNT_CONFIG"])
+const reserved = new Set(["ONEMOUNT_CONFIG", "ONEMOUNT_READY_FD"])
 
 export const fromToml = (path: string, text: string): Result.Result<ReadonlyArray<Setting>, ConfigError> =>
   Result.match(Toml.parse(text), {

@@ -37,6 +37,8 @@ export interface Stage<A> {
   /** Milliseconds; cut to what is left of the total. */
   readonly budget: number
   readonly work: Effect.Effect<A>
+  /** False: `force` does not cut it short (the unmount itself, closing the database). Default true. */
+  readonly forcible?: boolean
   /** Asked after the work; empty when nothing is left. */
   readonly left?: Effect.Effect<string>
 }
@@ -101,11 +103,17 @@ const make = Effect.fnUntraced(function* (total: Effect.Effect<number>) {
     yield* report.outcome === "done" ? Effect.logInfo(line) : Effect.logWarning(line)
   })
 
-  const stage = Effect.fn("Lifecycle.stage")(function* <A>({ phase: next, budget, work, left }: Stage<A>) {
+  const stage = Effect.fn("Lifecycle.stage")(function* <A>({
+    phase: next,
+    budget,
+    work,
+    left,
+    forcible = true
+  }: Stage<A>) {
     yield* enter(next)
     const started = yield* Clock.currentTimeMillis
     const limit = Math.max(0, Math.min(budget, (yield* Ref.get(deadline)) - started))
-    const { exit, outcome } = yield* bounded(work, limit, Deferred.await(forced))
+    const { exit, outcome } = yield* bounded(work, limit, forcible ? Deferred.await(forced) : Effect.never)
     if (outcome === "failed" && exit !== undefined && Exit.isFailure(exit)) {
       yield* Effect.logError(`${next} failed`, exit.cause)
     }
@@ -119,9 +127,10 @@ const make = Effect.fnUntraced(function* (total: Effect.Effect<number>) {
   return Lifecycle.of({
     phase: Ref.get(phase),
     stop,
-    stopping: Effect.map(Deferred.await(request), (asked) => asked).pipe(
-      Effect.flatMap((asked) => Effect.map(Ref.get(broken), (failed) => ({ ...asked, failed })))
-    ),
+    stopping: Effect.gen(function* () {
+      const { reason } = yield* Deferred.await(request)
+      return { reason, failed: yield* Ref.get(broken) }
+    }),
     force: Effect.asVoid(Deferred.succeed(forced, undefined)),
     isForced: Deferred.isDone(forced),
     stage,

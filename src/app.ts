@@ -1,0 +1,265 @@
+/**
+ * The composition root: names every layer once and runs them as a mount or as a served drive.
+ *
+ * Model: Config, Events and Lifecycle are the process's; a mount is one layer in one scope of its own, and the order
+ * of that layer is the order of its end, read backwards. Before the scope closes, the mount goes through its stages
+ * while everything still works: DRAINING (no new changes, uploads get their time), UNMOUNTING, then CLOSED is the
+ * scope itself. Each is bounded, so the process ends whatever hangs; what was not sent is in the journal.
+ */
+import { existsSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Context, Deferred, Effect, Exit, Layer, Option, Redacted, Ref, Schema, Scope } from "effect"
+import type { HttpClient } from "effect/http"
+import { Config, type Values } from "./config/Config.ts"
+import { ContentStore } from "./content/ContentStore.ts"
+import * as Control from "./control/Control.ts"
+import { check, detach } from "./control/mountpoint.ts"
+import { Filesystem } from "./filesystem/Filesystem.ts"
+import { FuseSession } from "./fuse/FuseSession.ts"
+import * as GraphServer from "./graph-server/GraphServer.ts"
+import { Auth } from "./graph/Auth.ts"
+import { layerGraphClient } from "./graph/GraphClientHttp.ts"
+import { defaultGraphConfig, GraphConfig, userAgent } from "./graph/GraphConfig.ts"
+import { Lifecycle } from "./lifecycle/Lifecycle.ts"
+import * as DirectoryLock from "./platform/DirectoryLock.ts"
+import { Sync } from "./sync/Sync.ts"
+import { Transfers } from "./transfer/Transfers.ts"
+import { rootIno } from "./tree/Item.ts"
+import { MountDatabase } from "./tree/MountDatabase.ts"
+import { Tree } from "./tree/Tree.ts"
+
+/** Where the drive is: an account at a Graph API, or an embedded drive's folder served by this process. */
+export type Drive =
+  | { readonly _tag: "Remote"; readonly url: string; readonly tokenFile: string }
+  | { readonly _tag: "Embedded"; readonly dir: string; readonly sample: boolean }
+
+export interface MountOptions {
+  readonly mountpoint: string
+  readonly drive: Drive
+  readonly cacheDirectory: string
+  readonly version: string
+  /** Called once the mount is proven by a read through it. */
+  readonly onMounted: (mountpoint: string) => Effect.Effect<void>
+}
+
+/** How a mount ended. */
+export interface Ended {
+  readonly reason: string
+  /** Something broke. */
+  readonly failed: boolean
+  /** The mount had to be torn down by force. */
+  readonly forced: boolean
+}
+
+export class MountFailed extends Schema.TaggedError<MountFailed>()("MountFailed", {
+  /** `TimedOut`: not mounted within mount.timeout. `Cache`: the cache directory cannot be made. */
+  reason: Schema.Literals(["TimedOut", "Cache"]),
+  message: Schema.String
+}) {}
+
+/** The tree of a mount; its presence says that the drive was known before. */
+export const databaseOf = (cacheDirectory: string): string => join(cacheDirectory, "tree.db")
+
+// ── layers ──
+
+const remoteDrive = (tokenFile: string): Layer.Layer<HttpClient.HttpClient | Auth> =>
+  Layer.mergeAll(NodeHttpClient.layerUndici, Auth.layerFile(tokenFile).pipe(Layer.provide(NodeServices.layer)))
+
+/** The server in this process: requests without sockets, authorised as its owner. */
+const embeddedDrive = (drive: { readonly dir: string; readonly sample: boolean }) => {
+  const isNew = !existsSync(join(drive.dir, "drive.db"))
+  const auth = Layer.unwrap(Effect.map(GraphServer.DriveTokens, ({ token }) => Auth.layerToken(Redacted.make(token))))
+  return Layer.mergeAll(GraphServer.inProcess, auth).pipe(
+    Layer.tap(() => (drive.sample && isNew ? GraphServer.seedSample : Effect.void)),
+    Layer.provide(GraphServer.layer({ dir: drive.dir }))
+  )
+}
+
+const graphConfig = (baseUrl: string, version: string, { graph }: Values) =>
+  Layer.succeed(GraphConfig, {
+    ...defaultGraphConfig,
+    baseUrl: baseUrl.replace(/\/+$/, ""),
+    userAgent: userAgent(version),
+    limits: { ...defaultGraphConfig.limits, idleTimeout: graph.timeout }
+  })
+
+const graphLayer = (drive: Drive, version: string, values: Values) =>
+  drive._tag === "Remote"
+    ? layerGraphClient.pipe(Layer.provide([remoteDrive(drive.tokenFile), graphConfig(drive.url, version, values)]))
+    : layerGraphClient.pipe(Layer.provide([embeddedDrive(drive), graphConfig(GraphServer.baseUrl, version, values)]))
+
+const own = (id: number, ours: number | undefined): number => (id === -1 ? (ours ?? 0) : id)
+
+/** One mount, from the wire to the kernel and to who controls it; `mountpoint` is checked. */
+export const mountLayer = (mountpoint: string, options: MountOptions, values: Values) => {
+  const { cacheDirectory, drive, version } = options
+  const { cache, download, mount, names, shutdown, upload } = values
+  const fuse = FuseSession.layer({
+    mountpoint,
+    allowOther: mount.allowOther,
+    unmountDeadline: shutdown.unmount
+  })
+  const filesystem = Filesystem.layer({
+    uid: own(mount.uid, process.getuid?.()),
+    gid: own(mount.gid, process.getgid?.()),
+    fileMode: mount.fileMode,
+    dirMode: mount.directoryMode,
+    localPatterns: names.localOnly,
+    listTimeout: mount.requestTimeout
+  })
+  const control = Control.layer({
+    env: process.env,
+    mountpoint,
+    cacheDirectory,
+    version,
+    drive: drive._tag === "Remote" ? drive.url : drive.dir
+  })
+  return control.pipe(
+    Layer.provideMerge(fuse),
+    Layer.provideMerge(filesystem),
+    Layer.provideMerge(Sync.layer({ interval: values.sync.interval })),
+    Layer.provideMerge(Transfers.layer({ uploads: upload.workers, downloads: download.workers })),
+    Layer.provideMerge(
+      ContentStore.layer({ directory: join(cacheDirectory, "content"), limit: cache.limit, reserve: cache.reserve })
+    ),
+    Layer.provideMerge(Tree.layer),
+    Layer.provideMerge(MountDatabase.layer({ path: databaseOf(cacheDirectory) })),
+    Layer.provideMerge(graphLayer(drive, version, values)),
+    Layer.provideMerge(NodeServices.layer)
+  )
+}
+
+type Mounted = Context.Context<FuseSession | Sync | Tree>
+
+// ── the life of a mount ──
+
+/** Mounts, serves until the lifecycle is asked to stop or the mount is taken away, and ends in stages. */
+export const runMount = Effect.fn("app.runMount")(function* (options: MountOptions) {
+  const lifecycle = yield* Lifecycle
+  const values = yield* Effect.flatMap(Config, (config) => config.current)
+  const mountpoint = yield* check({
+    env: process.env,
+    mountpoint: options.mountpoint,
+    directories: ownDirectories(options)
+  })
+  yield* Effect.try({
+    try: () => mkdirSync(options.cacheDirectory, { recursive: true, mode: 0o700 }),
+    catch: (cause) => new MountFailed({ reason: "Cache", message: `cannot make the cache: ${String(cause)}` })
+  })
+  yield* DirectoryLock.lock(options.cacheDirectory, `process ${process.pid}, mounted at ${mountpoint}`)
+
+  const mounted = yield* Ref.make(Option.none<Mounted>())
+  const forced = yield* Ref.make(false)
+  const serve = (scope: Scope.Scope) =>
+    Effect.gen(function* () {
+      const context = yield* Layer.buildWithScope(mountLayer(mountpoint, options, values), scope).pipe(
+        Effect.timeoutOrElse({ duration: values.mount.timeout, orElse: () => Effect.fail(tooSlow(values)) })
+      )
+      yield* Ref.set(mounted, Option.some<Mounted>(context))
+      yield* options.onMounted(mountpoint)
+      const reason = yield* Deferred.await(Context.get(context, FuseSession).closed)
+      yield* lifecycle.stop({ reason: `the mount was taken away (${reason})`, failed: false })
+    })
+
+  yield* Effect.acquireUseRelease(
+    Scope.make(),
+    (scope) => Effect.raceFirst(serve(scope), Effect.asVoid(lifecycle.stopping)),
+    (scope, exit) => Effect.flatMap(Ref.get(mounted), (context) => end(scope, exit, mountpoint, context, forced))
+  )
+  const { failed, reason } = yield* lifecycle.stopping
+  return { failed, reason, forced: yield* Ref.get(forced) } satisfies Ended
+}, Effect.scoped)
+
+const ownDirectories = ({ cacheDirectory, drive }: MountOptions) => [
+  { path: cacheDirectory, what: "cache directory" },
+  ...(drive._tag === "Embedded" ? [{ path: drive.dir, what: "folder of the embedded drive" }] : [])
+]
+
+const tooSlow = ({ mount }: Values): MountFailed =>
+  new MountFailed({
+    reason: "TimedOut",
+    message: `not mounted within ${mount.timeout / 1000} s (mount.timeout); the log says how far it came`
+  })
+
+/** Time for a forced unmount and for closing, however little is left of the total; milliseconds. */
+const lastMoments = 2000
+
+const end = Effect.fnUntraced(function* (
+  scope: Scope.Closeable,
+  exit: Exit.Exit<unknown, unknown>,
+  mountpoint: string,
+  mounted: Option.Option<Mounted>,
+  forced: Ref.Ref<boolean>
+) {
+  const lifecycle = yield* Lifecycle
+  const { shutdown } = yield* Effect.flatMap(Config, (config) => config.current)
+  if (Option.isSome(mounted)) {
+    yield* drain(mounted.value, shutdown.drain)
+    const graceful = yield* unmount(mounted.value, shutdown.unmount)
+    if (!graceful) {
+      yield* Ref.set(forced, true)
+      yield* Effect.ignore(detach(mountpoint))
+    }
+  }
+  const budget = Math.max(lastMoments, shutdown.total - shutdown.drain - shutdown.unmount)
+  yield* lifecycle.stage({ phase: "CLOSED", budget, forcible: false, work: Scope.close(scope, exit) })
+})
+
+/** What is written keeps its promise either way; the drain decides how much is at the server already. */
+const drain = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
+  const lifecycle = yield* Lifecycle
+  const [sync, tree] = [Context.get(mounted, Sync), Context.get(mounted, Tree)]
+  const upload = Effect.gen(function* () {
+    const { health } = yield* sync.status
+    const reachable = health === "online" || health === "degraded"
+    if (reachable && tree.summary().intents > 0) yield* sync.flush(rootIno, budget)
+  })
+  yield* lifecycle.stage({
+    phase: "DRAINING",
+    budget,
+    work: Effect.andThen(Context.get(mounted, FuseSession).drain, upload),
+    left: Effect.sync(() => {
+      const { intents } = tree.summary()
+      return intents === 0 ? "" : `${intents} changes, sent at the next mount`
+    })
+  })
+})
+
+/** Politely for three quarters of the budget; the session forces in the rest. False when force was needed. */
+const unmount = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
+  const lifecycle = yield* Lifecycle
+  const force = yield* lifecycle.isForced
+  const report = yield* lifecycle.stage({
+    phase: "UNMOUNTING",
+    budget: force ? lastMoments : budget,
+    forcible: !force,
+    work: Context.get(mounted, FuseSession).unmount({ deadline: force ? 0 : (budget * 3) / 4, force })
+  })
+  return Option.isSome(report) && report.value.outcome !== "forced"
+})
+
+// ── the embedded drive alone ──
+
+export interface ServeOptions {
+  readonly dir: string
+  readonly host: string
+  readonly port: number
+  readonly sample: boolean
+  readonly onListening: (url: string) => Effect.Effect<void>
+}
+
+/** Serves an embedded drive over HTTP until the lifecycle is asked to stop. */
+export const serveDrive = Effect.fn("app.serveDrive")(function* (options: ServeOptions) {
+  const { dir, host, port, sample } = options
+  const lifecycle = yield* Lifecycle
+  const isNew = !existsSync(join(dir, "drive.db"))
+  const serve = Effect.gen(function* () {
+    if (sample && isNew) yield* GraphServer.seedSample
+    const { url } = yield* GraphServer.serveHttp({ host, port, allowRemote: true })
+    yield* options.onListening(url)
+    yield* lifecycle.stopping
+  })
+  yield* serve.pipe(Effect.scoped, Effect.provide(GraphServer.layer({ dir })), Effect.raceFirst(lifecycle.stopping))
+})

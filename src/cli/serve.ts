@@ -1,0 +1,37 @@
+/** `onemount serve`. */
+import { resolve } from "node:path"
+import { Console, Effect } from "effect"
+import type { Option } from "effect"
+import { serveDrive } from "../app.ts"
+import { daemonLayer } from "./daemon.ts"
+import { failure } from "./exit.ts"
+import { sourcesOf } from "./settings.ts"
+
+interface Options {
+  readonly dir: string
+  readonly port: number
+  readonly host: string
+  readonly sample: boolean
+  readonly config: Option.Option<string>
+  readonly set: Option.Option<Readonly<Record<string, string>>>
+}
+
+export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) {
+  const { port, host } = options
+  if (port < 0 || port > 65_535) {
+    return yield* failure("usage", `--port is ${port} and has to be from 0 to 65535`)
+  }
+  const dir = resolve(options.dir)
+  const serving = serveDrive({
+    dir,
+    host,
+    port,
+    sample: options.sample,
+    onListening: (url) => Console.log(`listening ${url}`)
+  })
+  yield* serving.pipe(
+    Effect.catchTag(["DriveFolderError", "ServeError"], (error) => Effect.fail(failure("inUse", error.message))),
+    Effect.provide(daemonLayer(sourcesOf(options))),
+    Effect.catchTag("ConfigError", (error) => Effect.fail(failure("usage", error.message)))
+  )
+})

@@ -1,0 +1,35 @@
+/** `onemount status`. */
+import { ByteSize, Console, Effect, Option } from "effect"
+import type { Status } from "../control/protocol.ts"
+import { mountAt, running, withClient } from "./mounts.ts"
+
+interface Options {
+  readonly mountpoint: Option.Option<string>
+  readonly json: boolean
+}
+
+export const statusCommand = Effect.fn("cli.status")(function* ({ mountpoint, json }: Options) {
+  const entries = Option.isSome(mountpoint) ? [yield* mountAt(mountpoint.value)] : yield* running
+  const all = yield* Effect.forEach(entries, (entry) => withClient(entry, (client) => client.status), {
+    concurrency: 4
+  })
+  if (json) return yield* Console.log(JSON.stringify(all.length === 1 ? all[0] : all))
+  yield* Console.log(all.length === 0 ? "nothing is mounted" : all.map(describe).join("\n\n"))
+})
+
+const ago = (seconds: number | null): string => (seconds === null ? "never" : `${Math.round(seconds)} s ago`)
+
+const size = (bytes: number): string => ByteSize.format(ByteSize.bytes(bytes))
+
+const describe = (status: Status): string => {
+  const { pending, cache, cursor, health, detail, phase } = status
+  const parked = pending.parked === 0 ? "" : `, ${pending.parked} of them need you: see the log`
+  return [
+    `${status.mountpoint}   ${phase.toLowerCase()}, ${health}${detail === "" ? "" : ` (${detail})`}`,
+    `  drive    ${status.drive}`,
+    `  process  ${status.pid}, version ${status.version}`,
+    `  pending  ${pending.intents} changes (${size(pending.bytes)})${parked}; ${pending.uploads} uploads, ${pending.downloads} downloads`,
+    `  cache    ${size(cache.bytes)} of ${size(cache.limit)} in ${cache.files} files, ${cache.directory}`,
+    `  items    ${status.items}${cursor.enumerated ? "" : " so far"}, server's changes applied ${ago(cursor.age)}`
+  ].join("\n")
+}

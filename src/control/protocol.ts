@@ -1,0 +1,97 @@
+/**
+ * What the command line and a running mount say to each other: RPC, one JSON value per line, over the mount's socket.
+ */
+import { Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+
+/** `onemount status --json` prints exactly this; scripts depend on the names. */
+export class Status extends Schema.Class<Status>("onemount/control/Status")({
+  mountpoint: Schema.String,
+  /** What the drive is served from: an address, or the folder of an embedded drive. */
+  drive: Schema.String,
+  pid: Schema.Int,
+  version: Schema.String,
+  phase: Schema.Literals(["RUNNING", "DRAINING", "UNMOUNTING", "CLOSED"]),
+  health: Schema.Literals(["starting", "online", "degraded", "offline", "signed-out"]),
+  /** Why, when not online. */
+  detail: Schema.String,
+  pending: Schema.Struct({
+    /** Local changes that are not at the server yet, and those of them that wait for a person. */
+    intents: Schema.Int,
+    parked: Schema.Int,
+    /** Active and queued. */
+    uploads: Schema.Int,
+    downloads: Schema.Int,
+    /** Content waiting to be uploaded. */
+    bytes: Schema.Int,
+    /** Seconds since the oldest change was made, null without any. */
+    oldest: Schema.NullOr(Schema.Finite)
+  }),
+  cache: Schema.Struct({ directory: Schema.String, bytes: Schema.Int, limit: Schema.Int, files: Schema.Int }),
+  items: Schema.Int,
+  cursor: Schema.Struct({
+    /** Seconds since the newest changes of the server were applied, null before the first time. */
+    age: Schema.NullOr(Schema.Finite),
+    /** The whole drive is known. */
+    enumerated: Schema.Boolean
+  }),
+  /** Seconds since the mount was proven. */
+  uptime: Schema.Finite,
+  fibers: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      owner: Schema.String,
+      state: Schema.Literals(["running", "waiting", "ended"]),
+      restarts: Schema.Int,
+      lastError: Schema.NullOr(Schema.String)
+    })
+  )
+}) {}
+
+/** Why something below the path is not at the server. */
+export const Unsynced = Schema.Struct({ path: Schema.String, kind: Schema.String, reason: Schema.String })
+export type Unsynced = typeof Unsynced.Type
+
+export class ControlError extends Schema.TaggedError<ControlError>()("ControlError", {
+  /** `NotFound`: no such path in the mount. `Failed`: the daemon could not do it, `detail` says why. */
+  reason: Schema.Literals(["NotFound", "Failed"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+const Health = Schema.Literals(["starting", "online", "degraded", "offline", "signed-out"])
+const Transfer = { ino: Schema.Int, name: Schema.String }
+
+/** The events of `src/events`, as they travel. */
+export const Event = Schema.Union([
+  Schema.TaggedStruct("PhaseChanged", { phase: Schema.Literals(["RUNNING", "DRAINING", "UNMOUNTING", "CLOSED"]) }),
+  Schema.TaggedStruct("HealthChanged", { health: Health, detail: Schema.String }),
+  Schema.TaggedStruct("DeltaApplied", { items: Schema.Int }),
+  Schema.TaggedStruct("Conflict", { path: Schema.String, copy: Schema.NullOr(Schema.String), detail: Schema.String }),
+  Schema.TaggedStruct("Uploaded", { ...Transfer, bytes: Schema.Int }),
+  Schema.TaggedStruct("Downloaded", { ...Transfer, bytes: Schema.Int }),
+  Schema.TaggedStruct("TransferFailed", { ...Transfer, detail: Schema.String }),
+  Schema.TaggedStruct("IntentParked", { ...Transfer, detail: Schema.String }),
+  Schema.TaggedStruct("CacheRebuilt", { detail: Schema.String })
+])
+export type Event = typeof Event.Type
+
+export class ControlRpcs extends RpcGroup.make(
+  Rpc.make("Status", { success: Status }),
+  /**
+   * Polls for the server's changes. With `wait`, also sends everything at or below `path` (absolute within the mount)
+   * within `timeout` milliseconds and answers what is still not there.
+   */
+  Rpc.make("Sync", {
+    payload: { path: Schema.String, wait: Schema.Boolean, timeout: Schema.Int },
+    success: Schema.Array(Unsynced),
+    error: ControlError
+  }),
+  /** Accepts the request; the mount is gone when its process is. */
+  Rpc.make("Unmount", { payload: { force: Schema.Boolean } }),
+  /** From now on; a client that reads too slowly loses the oldest. */
+  Rpc.make("Events", { success: Event, stream: true })
+) {}
