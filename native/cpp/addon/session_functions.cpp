@@ -1,0 +1,210 @@
+// Mounting, taking requests, notifying, unmounting, statistics.
+#include "arguments.h"
+#include "functions.h"
+#include "handles.h"
+
+namespace fuse_native {
+
+namespace {
+
+constexpr auto kAbandonLimit = std::chrono::milliseconds(1000);
+constexpr size_t kStatisticsHead = 16;
+constexpr size_t kStatisticsPerOp = 5;
+
+napi_value mountFailure(napi_env env, int error, const std::string& message) {
+  napi_value result, number, text;
+  napi_create_array_with_length(env, 2, &result);
+  napi_create_int32(env, -error, &number);
+  napi_create_string_utf8(env, message.c_str(), message.size(), &text);
+  napi_set_element(env, result, 0, number);
+  napi_set_element(env, result, 1, text);
+  return result;
+}
+
+// The environment ends (process or worker): nobody will answer any more.
+void environmentEnds(void* data) {
+  auto* handle = static_cast<SessionHandle*>(data);
+  handle->target->abandon(kAbandonLimit);
+  handle->bridge->close(true);
+}
+
+void collected(napi_env env, void* data, void*) { collectHandle<Session>(env, data, environmentEnds); }
+
+// mount(mountpoint, fsName, subtype, allowOther, readOnly, threads, queueLimit, maxTransfer, scratch, table, onRequests)
+napi_value mount(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  SessionOptions options;
+  options.mountpoint = arguments.text(0);
+  options.fsName = arguments.text(1);
+  options.subtype = arguments.text(2);
+  options.allowOther = arguments.flag(3);
+  options.readOnly = arguments.flag(4);
+  options.threads = static_cast<unsigned>(arguments.integer(5));
+  options.queueLimit = arguments.integer(6);
+  options.maxTransfer = arguments.integer(7);
+  auto* table = arguments.table(9);
+  auto handle = std::make_unique<SessionHandle>();
+  if (!prepareHandle(arguments, 8, 10, *handle)) return mountFailure(env, EINVAL, "");
+  std::string message;
+  const int error = Session::mount(
+      options, table->target, [bridge = handle->bridge] { bridge->wake(); }, handle->target, message);
+  if (error != 0) {
+    handle->bridge->close(true);
+    napi_delete_reference(env, handle->scratchReference);
+    return mountFailure(env, error, message);
+  }
+  return exportHandle(env, handle.release(), environmentEnds, collected);
+}
+
+// take(session, buffer, limit): words used
+napi_value take(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  size_t length = 0;
+  void* buffer = arguments.bytes(1, length);
+  const uint64_t limit = arguments.integer(2);
+  if (!arguments.ok()) return arguments.invalid();
+  const size_t used = handle->target->queue().take(static_cast<uint64_t*>(buffer), length / sizeof(uint64_t), limit);
+  return arguments.result(static_cast<double>(used));
+}
+
+// notify(session, packed, count): kind (0 entry, 1 delete, 2 inode), node, child, offset, length, name
+napi_value notify(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  size_t length = 0;
+  const auto* packed = static_cast<const double*>(arguments.bytes(1, length));
+  const uint64_t count = arguments.integer(2);
+  if (!arguments.ok()) return arguments.invalid();
+  Fields fields(packed, length / sizeof(double));
+  std::deque<Notification> notifications;
+  for (uint64_t i = 0; i < count && fields.ok(); i++) {
+    Notification n;
+    const uint64_t kind = fields.integer();
+    if (kind > 2) return arguments.invalid();
+    n.kind = static_cast<Notification::Kind>(kind);
+    n.node = fields.integer();
+    n.child = fields.integer();
+    n.offset = static_cast<int64_t>(fields.finite());
+    n.length = static_cast<int64_t>(fields.finite());
+    n.name = fields.text();
+    notifications.push_back(std::move(n));
+  }
+  if (!fields.ok()) return arguments.invalid();
+  return arguments.result(-handle->target->notify(std::move(notifications)));
+}
+
+// notified(session): promise of 0, or a negative errno at once
+napi_value notified(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  std::function<void(Bridge::Value)> settle;
+  napi_value promise = handle->bridge->promise(env, settle);
+  auto reached = [settle] {
+    settle([](napi_env env) {
+      napi_value zero;
+      napi_create_int32(env, 0, &zero);
+      return zero;
+    });
+  };
+  std::deque<Notification> barrier(1);
+  barrier[0].reached = reached;
+  // After the end there is nothing left to deliver.
+  if (handle->target->notify(std::move(barrier)) != 0) reached();
+  return promise;
+}
+
+// unmount(session, deadlineMs, force): promise of [outcome, durationMs, abandoned, reason]
+napi_value unmount(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  const uint64_t deadline = arguments.integer(1);
+  const bool force = arguments.flag(2);
+  if (!arguments.ok()) return arguments.invalid();
+  std::function<void(Bridge::Value)> settle;
+  napi_value promise = handle->bridge->promise(env, settle);
+  handle->target->unmount(std::chrono::milliseconds(deadline), force, [settle](UnmountResult result) {
+    settle([result](napi_env env) {
+      napi_value list, value;
+      napi_create_array_with_length(env, 4, &list);
+      const double numbers[] = {static_cast<double>(result.outcome), static_cast<double>(result.durationMs),
+                                static_cast<double>(result.abandoned)};
+      for (uint32_t i = 0; i < 3; i++) {
+        napi_create_double(env, numbers[i], &value);
+        napi_set_element(env, list, i, value);
+      }
+      napi_create_string_utf8(env, result.reason.c_str(), result.reason.size(), &value);
+      napi_set_element(env, list, 3, value);
+      return list;
+    });
+  });
+  return promise;
+}
+
+// close(session): ends the way to JavaScript when no promise is outstanding
+napi_value close(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  handle->bridge->close(false);
+  return arguments.result(0);
+}
+
+// abandon(session): detaches at once, for the exit of the process
+napi_value abandon(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  handle->target->abandon(kAbandonLimit);
+  return arguments.result(0);
+}
+
+double microseconds(uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
+
+// statistics(session, out): 16 numbers, then count, errors, p50, p99, max (us) of each operation number
+napi_value statistics(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  size_t length = 0;
+  auto* out = static_cast<double*>(arguments.bytes(1, length));
+  constexpr size_t ops = static_cast<size_t>(Op::Count);
+  if (!arguments.ok() || length < (kStatisticsHead + ops * kStatisticsPerOp) * sizeof(double)) return arguments.invalid();
+  Session& session = *handle->target;
+  const Statistics& s = session.statistics();
+  const uint64_t head[kStatisticsHead] = {(monotonicNs() - s.startedNs) / 1000000,
+                                          session.queue().size(),
+                                          session.queue().largest(),
+                                          session.pendingCount(),
+                                          s.dispatched,
+                                          s.answered,
+                                          s.strayReplies,
+                                          session.contents().count(),
+                                          session.handleCount(),
+                                          session.contents().waiters(),
+                                          s.notifications,
+                                          s.bytesRead,
+                                          s.bytesWritten,
+                                          session.contents().bytesFilled(),
+                                          session.capabilities(),
+                                          0};
+  for (const uint64_t value : head) *out++ = static_cast<double>(value);
+  for (const OperationStatistics& op : s.operations) {
+    *out++ = static_cast<double>(op.latency.count());
+    *out++ = static_cast<double>(op.errors.load());
+    *out++ = microseconds(op.latency.percentile(0.5));
+    *out++ = microseconds(op.latency.percentile(0.99));
+    *out++ = microseconds(op.latency.largest());
+  }
+  return arguments.result(0);
+}
+
+}  // namespace
+
+void registerSessionFunctions(napi_env env, napi_value exports) {
+  const Function functions[] = {{"mount", mount},     {"take", take},   {"notify", notify},   {"notified", notified},
+                                {"unmount", unmount}, {"close", close}, {"abandon", abandon}, {"statistics", statistics}};
+  registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
+}
+
+}  // namespace fuse_native

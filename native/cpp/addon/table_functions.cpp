@@ -1,0 +1,161 @@
+// The content table itself, its events, and what takes time and therefore gives promises.
+#include <cstring>
+
+#include "functions.h"
+#include "handles.h"
+
+namespace fuse_native {
+
+namespace {
+
+void environmentEnds(void* data) {
+  auto* handle = static_cast<TableHandle*>(data);
+  handle->target->dispose(true);
+  handle->bridge->close(true);
+}
+
+void collected(napi_env env, void* data, void*) { collectHandle<ContentTable>(env, data, environmentEnds); }
+
+// createTable(scratch, onEvents): table, or a negative errno
+napi_value createTable(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto handle = std::make_unique<TableHandle>();
+  if (!prepareHandle(arguments, 0, 1, *handle)) return arguments.invalid();
+  if (const int error = ContentTable::create([bridge = handle->bridge] { bridge->wake(); }, handle->target)) {
+    handle->bridge->close(true);
+    napi_delete_reference(env, handle->scratchReference);
+    return arguments.result(-error);
+  }
+  return exportHandle(env, handle.release(), environmentEnds, collected);
+}
+
+// disposeTable(table)
+napi_value disposeTable(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  if (!arguments.ok()) return arguments.invalid();
+  const int error = handle->target->dispose(false);
+  if (error == 0) handle->bridge->close(false);
+  return arguments.result(-error);
+}
+
+// takeEvents(table, buffer, limit): words used
+napi_value takeEvents(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  size_t length = 0;
+  void* buffer = arguments.bytes(1, length);
+  const uint64_t limit = arguments.integer(2);
+  if (!arguments.ok()) return arguments.invalid();
+  const size_t used = handle->target->events().take(static_cast<uint64_t*>(buffer), length / sizeof(uint64_t), limit);
+  return arguments.result(static_cast<double>(used));
+}
+
+// replyDirty(table, id, errno or 0)
+napi_value replyDirty(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  const uint64_t error = arguments.integer(2);
+  if (!arguments.ok() || error > 4095) return arguments.invalid();
+  return arguments.result(handle->target->replyDirty(id, static_cast<int>(error)) ? 0 : -ENOENT);
+}
+
+// A promise of a number; `start` gets the function that settles it and returns an errno when it never will.
+template <typename Start>
+napi_value numberPromise(napi_env env, Bridge& bridge, Start start) {
+  std::function<void(Bridge::Value)> settle;
+  napi_value promise = bridge.promise(env, settle);
+  auto done = [settle](double result) {
+    settle([result](napi_env env) {
+      napi_value number;
+      napi_create_double(env, result, &number);
+      return number;
+    });
+  };
+  if (const int error = start(done)) done(-error);
+  return promise;
+}
+
+// fill(table, id, offset, bytes)
+napi_value fill(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  const uint64_t offset = arguments.integer(2);
+  size_t length = 0;
+  const auto* bytes = static_cast<const char*>(arguments.bytes(3, length));
+  if (!arguments.ok()) return arguments.invalid();
+  return numberPromise(env, *handle->bridge, [&](auto done) {
+    return handle->target->fill(id, offset, std::vector<char>(bytes, bytes + length), [done](int error) { done(-error); });
+  });
+}
+
+// syncContent(table, id)
+napi_value syncContent(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  if (!arguments.ok()) return arguments.invalid();
+  return numberPromise(env, *handle->bridge,
+                       [&](auto done) { return handle->target->sync(id, [done](int error) { done(-error); }); });
+}
+
+// writeContent(table, id, offset, bytes): bytes written
+napi_value writeContent(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  const uint64_t offset = arguments.integer(2);
+  size_t length = 0;
+  const auto* bytes = static_cast<const char*>(arguments.bytes(3, length));
+  if (!arguments.ok()) return arguments.invalid();
+  return numberPromise(env, *handle->bridge, [&](auto done) {
+    return handle->target->write(id, offset, std::vector<char>(bytes, bytes + length),
+                                 [done](ssize_t result) { done(static_cast<double>(result)); });
+  });
+}
+
+// readContent(table, id, offset, length): Uint8Array, or a negative errno
+napi_value readContent(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  const uint64_t offset = arguments.integer(2);
+  const uint64_t length = arguments.integer(3);
+  if (!arguments.ok()) return arguments.invalid();
+  std::function<void(Bridge::Value)> settle;
+  napi_value promise = handle->bridge->promise(env, settle);
+  auto done = [settle](int error, const char* bytes, size_t count) {
+    auto copy = std::make_shared<std::vector<char>>(bytes, bytes + count);
+    settle([error, copy](napi_env env) {
+      napi_value result, memory;
+      if (error != 0) {
+        napi_create_double(env, -error, &result);
+        return result;
+      }
+      void* data = nullptr;
+      if (napi_create_arraybuffer(env, copy->size(), &data, &memory) != napi_ok) {
+        napi_create_double(env, -ENOMEM, &result);
+        return result;
+      }
+      if (!copy->empty()) std::memcpy(data, copy->data(), copy->size());
+      napi_create_typedarray(env, napi_uint8_array, copy->size(), memory, 0, &result);
+      return result;
+    });
+  };
+  if (const int error = handle->target->read(id, offset, length, done)) done(error, nullptr, 0);
+  return promise;
+}
+
+}  // namespace
+
+void registerTableFunctions(napi_env env, napi_value exports) {
+  const Function functions[] = {{"createTable", createTable}, {"disposeTable", disposeTable},
+                                {"takeEvents", takeEvents},   {"replyDirty", replyDirty},
+                                {"fill", fill},               {"syncContent", syncContent},
+                                {"readContent", readContent}, {"writeContent", writeContent}};
+  registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
+}
+
+}  // namespace fuse_native

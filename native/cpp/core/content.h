@@ -1,0 +1,169 @@
+// A file body: one backing file, which of its bytes are present (`valid`) and which were changed here (`dirty`), who
+// waits for bytes that are not there yet, and whether the backing file is frozen for a snapshot.
+//
+// The model
+// - size is authoritative and the backing file has exactly that size; a byte is readable only when it is in `valid`.
+// - dirty is a subset of valid. Filling never touches valid bytes, so a download can never overwrite a local change.
+// - A byte range is requested at most once at a time: `requested` holds what was asked for and neither filled nor failed.
+// - The first write to an unmodified content waits for permission (`dirty` request); later writers queue behind it.
+// - While frozen, the file that was open at that moment is never changed any more: the first change copies it, renames
+//   the copy over the path and goes on there.
+//
+// Locks: `changing_` is held by whoever changes bytes of the file (write, fill, truncate, allocate, freeze) for as long
+// as that takes; `state_` guards the fields and is never held across I/O. Order: changing_ before state_. Readers take
+// only state_, pick up the file and read outside. The content knows waiters by number only; what becomes of them is its table's job.
+#pragma once
+
+#include <time.h>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backing_file.h"
+#include "extent_map.h"
+
+namespace fuse_native {
+
+using WaiterId = uint64_t;
+
+struct ContentSpec {
+  std::string path;
+  bool create = false;
+  uint64_t size = 0;
+  timespec mtime{};
+  bool validAll = false;
+  std::vector<Extent> valid;
+  std::vector<Extent> dirty;
+  bool modified = false;
+  uint64_t generation = 0;
+};
+
+struct ContentSnapshot {
+  uint64_t size;
+  timespec mtime;
+  bool mtimeMoved;
+  uint64_t generation;
+  bool modified;
+  bool complete;
+  std::vector<Extent> valid;
+  std::vector<Extent> dirty;
+  uint32_t handles;
+  size_t waiters;
+  bool frozen;
+};
+
+/// What a read has to do: read `length` bytes of `file` (0 at the end), or wait; then `fetches` is what to ask for.
+struct ReadPlan {
+  bool present = false;
+  std::shared_ptr<BackingFile> file;
+  size_t length = 0;
+  std::vector<Extent> fetches;
+};
+
+struct ParkedWrite {
+  WaiterId waiter;
+  uint64_t offset;
+  std::vector<char> bytes;
+};
+
+enum class WriteGate { Open, Parked, ParkedAndAsk };
+
+class Content {
+ public:
+  /// Requests are widened to this and clipped to the size, in bytes.
+  static constexpr uint64_t kFetchAlignment = 128 * 1024;
+
+  /// 0 or an errno. EIO when the file is shorter than what is said to be valid in it.
+  static int open(const ContentSpec& spec, std::shared_ptr<Content>& out);
+
+  // Reads (content_reads.cpp)
+  ReadPlan plan(uint64_t offset, size_t length);
+  /// As `plan`, but remembers the waiter when bytes are missing.
+  ReadPlan park(WaiterId waiter, uint64_t offset, size_t length);
+  bool unpark(WaiterId waiter);
+  /// Reads a plan's bytes; a file that is shorter than the content's size is EIO, unless the content was truncated.
+  ssize_t read(const ReadPlan& plan, void* to, uint64_t offset);
+  /// Writes what is missing of [offset, offset+length) and returns the waiters that are satisfied. 0 or an errno.
+  int fill(const char* bytes, uint64_t offset, size_t length, std::vector<WaiterId>& released, uint64_t& written);
+  std::vector<WaiterId> failRange(uint64_t start, uint64_t end);
+  std::vector<WaiterId> takeAllWaiters();
+
+  // Writes (content_writes.cpp)
+  WriteGate gate(WaiterId waiter, uint64_t offset, const char* bytes, size_t length);
+  /// The answer to the permission that `gate` asked for. Returns the writers to be failed; on success the parked ones
+  /// are to be taken with `nextParkedWrite` until there is none.
+  std::vector<WaiterId> answerDirty(bool granted);
+  std::optional<ParkedWrite> nextParkedWrite();
+  /// Bytes written or negative errno; -EAGAIN when permission is missing and the write has to pass `gate`, unless it
+  /// comes from there (`permitted`). Satisfied readers are appended to `released`.
+  ssize_t write(const char* bytes, size_t length, uint64_t offset, bool permitted, std::vector<WaiterId>& released);
+  int truncate(uint64_t size, std::vector<WaiterId>& released);
+  /// fallocate(2) modes 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; EOPNOTSUPP otherwise.
+  int allocate(int mode, uint64_t offset, uint64_t length, std::vector<WaiterId>& released);
+  int sync();
+
+  // State (content_state.cpp)
+  ContentSnapshot snapshot();
+  void setTime(timespec mtime);
+  bool markClean(uint64_t generation);
+  int freeze(uint64_t& generation);
+  int thaw();
+  uint64_t size();
+  uint64_t generation();
+  bool changedSinceFlush();
+  void flushed(uint64_t generation);
+  void attach();
+  void detach();
+  uint32_t handles();
+  size_t waiters();
+  /// From here on changes are refused with EBADF; jobs that are still queued end.
+  void close();
+  bool isClosed();
+
+ private:
+  enum class Permission { Ask, Asking, Draining, Granted };
+  struct Waiter {
+    WaiterId id;
+    uint64_t start;
+    uint64_t end;
+  };
+
+  Content(const ContentSpec& spec, std::shared_ptr<BackingFile> file);
+  ReadPlan planLocked(uint64_t offset, size_t length);
+  std::vector<Extent> requestLocked(uint64_t start, uint64_t end);
+  void releaseLocked(std::vector<WaiterId>& released);
+  void changedLocked();
+  /// Requires changing_. Keeps the frozen file as it is; only [0, keep) has to be in the copy.
+  int prepareChange(uint64_t keep, std::shared_ptr<BackingFile>& file);
+  int copyOnWrite(uint64_t keep);
+  int punch(const BackingFile& file, int mode, uint64_t offset, uint64_t length);
+
+  const std::string path_;
+  std::mutex changing_;
+  std::mutex state_;
+  std::shared_ptr<BackingFile> file_;
+  uint64_t size_;
+  timespec mtime_;
+  bool mtimeMoved_ = false;
+  uint64_t generation_;
+  uint64_t flushedGeneration_;
+  bool modified_;
+  Permission permission_;
+  ExtentMap valid_;
+  ExtentMap dirty_;
+  ExtentMap requested_;
+  std::vector<Waiter> waiters_;
+  std::deque<ParkedWrite> writers_;
+  uint32_t handles_ = 0;
+  bool frozen_ = false;
+  bool copied_ = false;
+  bool closed_ = false;
+  /// A write has passed the permission check and not counted yet.
+  bool writing_ = false;
+};
+
+}  // namespace fuse_native

@@ -1,0 +1,173 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "content.h"
+
+namespace fuse_native {
+
+Content::Content(const ContentSpec& spec, std::shared_ptr<BackingFile> file)
+    : path_(spec.path),
+      file_(std::move(file)),
+      size_(spec.size),
+      mtime_(spec.mtime),
+      generation_(spec.generation),
+      flushedGeneration_(spec.generation),
+      modified_(spec.modified),
+      permission_(spec.modified ? Permission::Granted : Permission::Ask) {
+  if (spec.validAll) valid_.add(0, size_);
+  for (const Extent& range : spec.valid) valid_.add(range.start, std::min(range.end, size_));
+  for (const Extent& range : spec.dirty) {
+    valid_.add(range.start, std::min(range.end, size_));
+    dirty_.add(range.start, std::min(range.end, size_));
+  }
+}
+
+int Content::open(const ContentSpec& spec, std::shared_ptr<Content>& out) {
+  std::shared_ptr<BackingFile> file;
+  if (const int error = BackingFile::open(spec.path, O_RDWR | (spec.create ? O_CREAT : 0), file)) return error;
+  std::shared_ptr<Content> content(new Content(spec, file));
+  const int64_t onDisk = file->size();
+  if (onDisk < 0) return static_cast<int>(-onDisk);
+  if (content->valid_.end() > static_cast<uint64_t>(onDisk)) return EIO;
+  if (static_cast<uint64_t>(onDisk) != spec.size) {
+    if (const int error = file->truncate(spec.size)) return error;
+  }
+  out = std::move(content);
+  return 0;
+}
+
+ContentSnapshot Content::snapshot() {
+  std::lock_guard lock(state_);
+  return {size_,      mtime_,           mtimeMoved_,       generation_,      modified_, valid_.covers(0, size_),
+          valid_.all(), dirty_.all(), handles_, waiters_.size(), frozen_};
+}
+
+void Content::setTime(timespec mtime) {
+  std::lock_guard lock(state_);
+  mtime_ = mtime;
+  mtimeMoved_ = false;
+}
+
+bool Content::markClean(uint64_t generation) {
+  std::lock_guard lock(state_);
+  // A granted write that has not been applied yet is a change of the next generation already.
+  const bool writing = writing_ || permission_ == Permission::Asking || permission_ == Permission::Draining;
+  if (generation_ != generation || writing) return false;
+  modified_ = false;
+  permission_ = Permission::Ask;
+  dirty_.clear();
+  return true;
+}
+
+int Content::freeze(uint64_t& generation) {
+  std::lock_guard changing(changing_);
+  std::lock_guard lock(state_);
+  if (closed_) return EBADF;
+  if (frozen_) return EBUSY;
+  frozen_ = true;
+  copied_ = false;
+  generation = generation_;
+  return 0;
+}
+
+int Content::thaw() {
+  std::lock_guard lock(state_);
+  frozen_ = false;
+  copied_ = false;
+  return 0;
+}
+
+int Content::prepareChange(uint64_t keep, std::shared_ptr<BackingFile>& file) {
+  bool copy = false;
+  {
+    std::lock_guard lock(state_);
+    if (closed_) return EBADF;
+    copy = frozen_ && !copied_;
+  }
+  if (copy) {
+    if (const int error = copyOnWrite(keep)) return error;
+  }
+  std::lock_guard lock(state_);
+  file = file_;
+  return 0;
+}
+
+int Content::copyOnWrite(uint64_t keep) {
+  std::shared_ptr<BackingFile> from;
+  std::vector<Extent> ranges;
+  uint64_t size = 0;
+  {
+    std::lock_guard lock(state_);
+    from = file_;
+    size = size_;
+    ranges = valid_.within(0, keep);
+  }
+  const std::string copyPath = path_ + ".copy";
+  std::shared_ptr<BackingFile> to;
+  if (const int error = BackingFile::open(copyPath, O_RDWR | O_CREAT | O_TRUNC, to)) return error;
+  int error = from->copyTo(*to, size, ranges);
+  if (error == 0 && ::rename(copyPath.c_str(), path_.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(copyPath.c_str());
+    return error;
+  }
+  std::lock_guard lock(state_);
+  file_ = to;
+  copied_ = true;
+  return 0;
+}
+
+uint64_t Content::size() {
+  std::lock_guard lock(state_);
+  return size_;
+}
+
+uint64_t Content::generation() {
+  std::lock_guard lock(state_);
+  return generation_;
+}
+
+bool Content::changedSinceFlush() {
+  std::lock_guard lock(state_);
+  return generation_ != flushedGeneration_;
+}
+
+void Content::flushed(uint64_t generation) {
+  std::lock_guard lock(state_);
+  flushedGeneration_ = std::max(flushedGeneration_, generation);
+}
+
+void Content::attach() {
+  std::lock_guard lock(state_);
+  handles_ += 1;
+}
+
+void Content::detach() {
+  std::lock_guard lock(state_);
+  handles_ -= 1;
+}
+
+uint32_t Content::handles() {
+  std::lock_guard lock(state_);
+  return handles_;
+}
+
+size_t Content::waiters() {
+  std::lock_guard lock(state_);
+  return waiters_.size();
+}
+
+void Content::close() {
+  std::lock_guard lock(state_);
+  closed_ = true;
+}
+
+bool Content::isClosed() {
+  std::lock_guard lock(state_);
+  return closed_;
+}
+
+}  // namespace fuse_native

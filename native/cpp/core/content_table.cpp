@@ -1,0 +1,162 @@
+#include "content_table.h"
+
+#include <cerrno>
+#include <limits>
+
+namespace fuse_native {
+
+namespace {
+constexpr size_t kFillers = 2;
+// Every event belongs to a waiter, so their number is bounded by who waits; nobody is held back for them.
+constexpr size_t kEventLimit = std::numeric_limits<size_t>::max();
+}  // namespace
+
+ContentTable::ContentTable(std::function<void()> wake) : events_(kEventLimit, std::move(wake)) {}
+
+int ContentTable::create(std::function<void()> wake, std::shared_ptr<ContentTable>& out) {
+  std::shared_ptr<ContentTable> table(new ContentTable(std::move(wake)));
+  const int error = table->fillers_->start(table->threads_, kFillers);
+  if (error != 0) {
+    table->fillers_->stop();
+  } else {
+    out = std::move(table);
+  }
+  return error;
+}
+
+int ContentTable::find(ContentId id, ContentPtr& out) {
+  std::shared_lock lock(contentsMutex_);
+  if (disposed_) return ENODEV;
+  const auto it = contents_.find(id);
+  if (it == contents_.end()) return EBADF;
+  out = it->second;
+  return 0;
+}
+
+int ContentTable::open(ContentId id, const ContentSpec& spec) {
+  {
+    std::shared_lock lock(contentsMutex_);
+    if (disposed_) return ENODEV;
+    if (contents_.count(id) > 0) return EEXIST;
+  }
+  auto content = std::make_shared<OpenContent>();
+  content->id = id;
+  content->strand = std::make_shared<Strand>();
+  if (const int error = Content::open(spec, content->body)) return error;
+  std::unique_lock lock(contentsMutex_);
+  return contents_.emplace(id, content).second ? 0 : EEXIST;
+}
+
+int ContentTable::close(ContentId id) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  if (content->body->handles() > 0) return EBUSY;
+  {
+    std::unique_lock lock(contentsMutex_);
+    contents_.erase(id);
+  }
+  content->body->close();
+  fail(content->body->takeAllWaiters(), EBADF);
+  return 0;
+}
+
+int ContentTable::truncate(ContentId id, uint64_t size) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  std::vector<WaiterId> released;
+  const int error = content->body->truncate(size, released);
+  serveLater(content, std::move(released));
+  return error;
+}
+
+int ContentTable::allocate(ContentId id, int mode, uint64_t offset, uint64_t length) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  std::vector<WaiterId> released;
+  const int error = content->body->allocate(mode, offset, length, released);
+  serveLater(content, std::move(released));
+  return error;
+}
+
+int ContentTable::fill(ContentId id, uint64_t offset, std::vector<char> bytes, Done done) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  auto data = std::make_shared<std::vector<char>>(std::move(bytes));
+  const bool posted = fillers_->post(content->strand, [self = shared_from_this(), content, offset, data, done] {
+    std::vector<WaiterId> released;
+    uint64_t written = 0;
+    const int error = content->body->fill(data->data(), offset, data->size(), released, written);
+    self->bytesFilled_ += written;
+    self->serve(released);
+    done(error);
+  });
+  return posted ? 0 : ENODEV;
+}
+
+int ContentTable::failRange(ContentId id, uint64_t offset, uint64_t length, int error) {
+  ContentPtr content;
+  if (const int failure = find(id, content)) return failure;
+  fail(content->body->failRange(offset, offset + length), error);
+  return 0;
+}
+
+int ContentTable::sync(ContentId id, Done done) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  return fillers_->post(content->strand, [content, done] { done(content->body->sync()); }) ? 0 : ENODEV;
+}
+
+int ContentTable::read(ContentId id, uint64_t offset, size_t length, ReadDone done) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  const bool posted = fillers_->post(content->strand, [self = shared_from_this(), content, offset, length, done] {
+    self->readOrWait(content, self->nextWaiter(), offset, length, 0, done);
+  });
+  return posted ? 0 : ENODEV;
+}
+
+int ContentTable::write(ContentId id, uint64_t offset, std::vector<char> bytes, WriteDone done) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  auto data = std::make_shared<std::vector<char>>(std::move(bytes));
+  const bool posted = fillers_->post(content->strand, [self = shared_from_this(), content, offset, data, done] {
+    self->writeOrWait(content, self->nextWaiter(), data->data(), data->size(), offset, done);
+  });
+  return posted ? 0 : ENODEV;
+}
+
+bool ContentTable::attachSession() {
+  std::unique_lock lock(contentsMutex_);
+  if (disposed_) return false;
+  sessions_ += 1;
+  return true;
+}
+
+void ContentTable::detachSession() {
+  std::unique_lock lock(contentsMutex_);
+  sessions_ -= 1;
+}
+
+int ContentTable::dispose(bool force) {
+  std::unordered_map<ContentId, ContentPtr> contents;
+  {
+    std::unique_lock lock(contentsMutex_);
+    if (disposed_) return 0;
+    if (sessions_ > 0 && !force) return EBUSY;
+    disposed_ = true;
+    contents.swap(contents_);
+  }
+  for (const auto& [id, content] : contents) {
+    content->body->close();
+    fail(content->body->takeAllWaiters(), ENODEV);
+  }
+  fillers_->stop();
+  return 0;
+}
+
+size_t ContentTable::count() {
+  std::shared_lock lock(contentsMutex_);
+  return contents_.size();
+}
+
+}  // namespace fuse_native

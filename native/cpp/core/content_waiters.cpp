@@ -1,0 +1,164 @@
+// Waiting in a content table: who waits is in `waiting_` before its content knows of it, so whoever releases it finds it.
+#include <cerrno>
+#include <cstdlib>
+
+#include "content_table.h"
+
+namespace fuse_native {
+
+namespace {
+
+constexpr size_t kBufferSize = 1 << 20;
+constexpr size_t kBufferAlignment = 4096;
+
+// One read buffer per thread that delivers; nothing of it outlives the callback.
+char* threadBuffer() {
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  thread_local std::unique_ptr<char, Free> buffer(static_cast<char*>(std::aligned_alloc(kBufferAlignment, kBufferSize)));
+  return buffer.get();
+}
+
+}  // namespace
+
+void ContentTable::deliver(const ContentPtr& content, const ReadPlan& plan, uint64_t offset, const ReadDone& done) {
+  std::vector<char> large(plan.length > kBufferSize ? plan.length : 0);
+  char* const buffer = large.empty() ? threadBuffer() : large.data();
+  const ssize_t got = buffer == nullptr ? -ENOMEM : content->body->read(plan, buffer, offset);
+  if (got < 0) {
+    done(static_cast<int>(-got), nullptr, 0);
+  } else {
+    done(0, buffer, static_cast<size_t>(got));
+  }
+}
+
+void ContentTable::await(WaiterId waiter, Waiting waiting) {
+  std::lock_guard lock(waitingMutex_);
+  waiting_.emplace(waiter, std::move(waiting));
+}
+
+std::optional<ContentTable::Waiting> ContentTable::takeWaiting(WaiterId waiter) {
+  std::lock_guard lock(waitingMutex_);
+  const auto it = waiting_.find(waiter);
+  if (it == waiting_.end()) return std::nullopt;
+  std::optional<Waiting> taken(std::move(it->second));
+  waiting_.erase(it);
+  return taken;
+}
+
+void ContentTable::readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, uint64_t run,
+                              ReadDone done) {
+  ReadPlan plan = content->body->plan(offset, length);
+  if (plan.present) return deliver(content, plan, offset, done);
+  await(waiter, {content, offset, length, done, nullptr});
+  plan = content->body->park(waiter, offset, length);
+  if (plan.present || content->body->isClosed()) {
+    const auto taken = takeWaiting(waiter);
+    if (!taken) return;
+    if (plan.present) return deliver(content, plan, offset, done);
+    content->body->unpark(waiter);
+    return done(EBADF, nullptr, 0);
+  }
+  for (const Extent& range : plan.fetches) {
+    Record fetch(Op::Fetch);
+    fetch.integer(content->id).integer(range.start).integer(range.end - range.start).integer(run);
+    events_.push(std::move(fetch));
+  }
+}
+
+void ContentTable::writeOrWait(const ContentPtr& content, WaiterId waiter, const char* bytes, size_t length,
+                               uint64_t offset, WriteDone done) {
+  std::vector<WaiterId> released;
+  while (true) {
+    const ssize_t n = content->body->write(bytes, length, offset, false, released);
+    if (n != -EAGAIN) {
+      done(n);
+      return serve(released);
+    }
+    await(waiter, {content, offset, length, nullptr, done});
+    const WriteGate gate = content->body->gate(waiter, offset, bytes, length);
+    if (gate == WriteGate::ParkedAndAsk) ask(content);
+    if (gate != WriteGate::Open || !takeWaiting(waiter)) return;
+  }
+}
+
+void ContentTable::ask(const ContentPtr& content) {
+  const WaiterId question = nextWaiter();
+  {
+    std::lock_guard lock(waitingMutex_);
+    questions_.emplace(question, content);
+  }
+  Record record(Op::Dirty);
+  record.integer(question).integer(content->id);
+  events_.push(std::move(record));
+}
+
+bool ContentTable::replyDirty(WaiterId question, int error) {
+  ContentPtr content;
+  {
+    std::lock_guard lock(waitingMutex_);
+    const auto it = questions_.find(question);
+    if (it == questions_.end()) return false;
+    content = std::move(it->second);
+    questions_.erase(it);
+  }
+  fail(content->body->answerDirty(error == 0), error);
+  if (error != 0) return true;
+  const bool posted =
+      fillers_->post(content->strand, [self = shared_from_this(), content] { self->applyParkedWrites(content); });
+  if (!posted) fail(content->body->takeAllWaiters(), ENODEV);
+  return true;
+}
+
+void ContentTable::applyParkedWrites(const ContentPtr& content) {
+  while (auto write = content->body->nextParkedWrite()) {
+    const auto waiting = takeWaiting(write->waiter);
+    if (!waiting) continue;
+    std::vector<WaiterId> released;
+    waiting->write(content->body->write(write->bytes.data(), write->bytes.size(), write->offset, true, released));
+    serve(released);
+  }
+}
+
+void ContentTable::serve(const std::vector<WaiterId>& released) {
+  for (const WaiterId waiter : released) {
+    const auto waiting = takeWaiting(waiter);
+    if (!waiting) continue;
+    const ReadPlan plan = waiting->content->body->plan(waiting->offset, waiting->length);
+    if (plan.present) {
+      deliver(waiting->content, plan, waiting->offset, waiting->read);
+    } else {
+      waiting->read(EIO, nullptr, 0);
+    }
+  }
+}
+
+void ContentTable::serveLater(const ContentPtr& content, std::vector<WaiterId> released) {
+  if (released.empty()) return;
+  auto job = [self = shared_from_this(), released] { self->serve(released); };
+  if (!fillers_->post(content->strand, std::move(job))) fail(released, ENODEV);
+}
+
+void ContentTable::fail(const std::vector<WaiterId>& waiters, int error) {
+  for (const WaiterId waiter : waiters) {
+    const auto waiting = takeWaiting(waiter);
+    if (!waiting) continue;
+    if (waiting->read) waiting->read(error, nullptr, 0);
+    if (waiting->write) waiting->write(-error);
+  }
+}
+
+bool ContentTable::cancel(WaiterId waiter) {
+  const auto waiting = takeWaiting(waiter);
+  if (!waiting) return false;
+  waiting->content->body->unpark(waiter);
+  return true;
+}
+
+size_t ContentTable::waiters() {
+  std::lock_guard lock(waitingMutex_);
+  return waiting_.size();
+}
+
+}  // namespace fuse_native

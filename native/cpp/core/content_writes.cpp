@@ -1,0 +1,163 @@
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "content.h"
+
+namespace fuse_native {
+
+WriteGate Content::gate(WaiterId waiter, uint64_t offset, const char* bytes, size_t length) {
+  std::lock_guard lock(state_);
+  if (permission_ == Permission::Granted || closed_) return WriteGate::Open;
+  writers_.push_back({waiter, offset, std::vector<char>(bytes, bytes + length)});
+  if (permission_ != Permission::Ask) return WriteGate::Parked;
+  permission_ = Permission::Asking;
+  return WriteGate::ParkedAndAsk;
+}
+
+std::vector<WaiterId> Content::answerDirty(bool granted) {
+  std::lock_guard lock(state_);
+  std::vector<WaiterId> failed;
+  if (granted) {
+    modified_ = true;
+    permission_ = Permission::Draining;
+    return failed;
+  }
+  permission_ = modified_ ? Permission::Granted : Permission::Ask;
+  for (const ParkedWrite& write : writers_) failed.push_back(write.waiter);
+  writers_.clear();
+  return failed;
+}
+
+std::optional<ParkedWrite> Content::nextParkedWrite() {
+  std::lock_guard lock(state_);
+  if (writers_.empty()) {
+    if (permission_ == Permission::Draining) permission_ = Permission::Granted;
+    return std::nullopt;
+  }
+  ParkedWrite next = std::move(writers_.front());
+  writers_.pop_front();
+  return next;
+}
+
+void Content::changedLocked() {
+  generation_ += 1;
+  modified_ = true;
+  mtimeMoved_ = true;
+  ::clock_gettime(CLOCK_REALTIME, &mtime_);
+  if (permission_ == Permission::Ask) permission_ = Permission::Granted;
+}
+
+ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, bool permitted,
+                       std::vector<WaiterId>& released) {
+  if (length == 0) return 0;
+  std::lock_guard changing(changing_);
+  {
+    std::lock_guard lock(state_);
+    if (closed_) return -EBADF;
+    if (!permitted && permission_ != Permission::Granted) return -EAGAIN;
+    writing_ = true;
+  }
+  std::shared_ptr<BackingFile> file;
+  const int error = prepareChange(UINT64_MAX, file);
+  const ssize_t n = error != 0 ? -error : file->write(bytes, length, offset);
+  std::lock_guard lock(state_);
+  writing_ = false;
+  if (n <= 0) return n;
+  const uint64_t end = offset + static_cast<uint64_t>(n);
+  // Bytes between the old end and the write read as zeros: a hole that is part of the content.
+  const uint64_t start = offset > size_ ? size_ : offset;
+  valid_.add(start, end);
+  dirty_.add(start, end);
+  size_ = std::max(size_, end);
+  changedLocked();
+  releaseLocked(released);
+  return n;
+}
+
+int Content::truncate(uint64_t size, std::vector<WaiterId>& released) {
+  std::lock_guard changing(changing_);
+  std::shared_ptr<BackingFile> file;
+  if (const int error = prepareChange(size, file)) return error;
+  if (const int error = file->truncate(size)) return error;
+  std::lock_guard lock(state_);
+  if (size > size_) {
+    valid_.add(size_, size);
+    dirty_.add(size_, size);
+  } else {
+    valid_.clip(size);
+    dirty_.clip(size);
+    requested_.clip(size);
+  }
+  size_ = size;
+  changedLocked();
+  releaseLocked(released);
+  return 0;
+}
+
+int Content::allocate(int mode, uint64_t offset, uint64_t length, std::vector<WaiterId>& released) {
+  const bool punching = mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+  const bool zeroing = mode == FALLOC_FL_ZERO_RANGE || mode == (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE);
+  if (mode != 0 && mode != FALLOC_FL_KEEP_SIZE && !punching && !zeroing) return EOPNOTSUPP;
+  if (length == 0) return EINVAL;
+  std::lock_guard changing(changing_);
+  const bool keepsSize = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  const uint64_t oldSize = size();
+  const uint64_t end = offset + length;
+  const bool grows = !keepsSize && end > oldSize;
+  std::shared_ptr<BackingFile> file;
+  if (!grows && !punching && !zeroing) {
+    // Reserving blocks changes no byte, so a frozen file may stay.
+    {
+      std::lock_guard lock(state_);
+      file = file_;
+    }
+    return punch(*file, mode, offset, length);
+  }
+  if (const int error = prepareChange(UINT64_MAX, file)) return error;
+  const uint64_t zeroEnd = std::min(end, oldSize);
+  if ((punching || zeroing) && offset < zeroEnd) {
+    if (const int error = punch(*file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, zeroEnd - offset)) return error;
+  }
+  if (grows) {
+    if (const int error = zeroing ? file->truncate(end) : punch(*file, 0, offset, length)) {
+      // A reservation that ran out of space may have grown the file: the content did not.
+      const int undone = file->truncate(oldSize);
+      return undone != 0 ? undone : error;
+    }
+  }
+  std::lock_guard lock(state_);
+  if ((punching || zeroing) && offset < zeroEnd) {
+    valid_.add(offset, zeroEnd);
+    dirty_.add(offset, zeroEnd);
+  }
+  if (grows) {
+    valid_.add(oldSize, end);
+    dirty_.add(oldSize, end);
+    size_ = end;
+  }
+  changedLocked();
+  releaseLocked(released);
+  return 0;
+}
+
+int Content::punch(const BackingFile& file, int mode, uint64_t offset, uint64_t length) {
+  while (::fallocate(file.fd(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+int Content::sync() {
+  std::shared_ptr<BackingFile> file;
+  {
+    std::lock_guard lock(state_);
+    if (closed_) return EBADF;
+    file = file_;
+  }
+  return file->sync();
+}
+
+}  // namespace fuse_native

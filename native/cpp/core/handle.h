@@ -1,0 +1,39 @@
+// An open file description of the kernel: who it is upstairs, which content serves it, and whether it reads in sequence.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <mutex>
+
+#include "content_table.h"
+
+namespace fuse_native {
+
+class Handle {
+ public:
+  Handle(uint64_t id, uint64_t node, ContentPtr content)
+      : id(id), node(node), content(std::move(content)) {}
+
+  const uint64_t id;
+  const uint64_t node;
+  /// Null when reads go up.
+  const ContentPtr content;
+
+  /// Length in bytes of the sequential run this read belongs to, itself included; 0 when it starts somewhere else.
+  /// Read-ahead arrives on several threads at once, so a little disorder still counts as a sequence.
+  uint64_t sequentialRun(uint64_t offset, uint64_t length) {
+    constexpr uint64_t slack = 512 * 1024;
+    std::lock_guard lock(mutex_);
+    const bool follows = offset <= expected_ + slack && expected_ <= offset + slack;
+    run_ = follows ? run_ + length : 0;
+    expected_ = follows ? std::max(expected_, offset + length) : offset + length;
+    return run_;
+  }
+
+ private:
+  std::mutex mutex_;
+  uint64_t expected_ = 0;
+  uint64_t run_ = 0;
+};
+
+}  // namespace fuse_native

@@ -1,0 +1,52 @@
+#include "init_patch.h"
+
+#include <linux/fuse.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+namespace fuse_native {
+
+namespace {
+
+ssize_t readDevice(int fd, void* buffer, size_t length, void* userdata) {
+  return deviceIoOf(userdata).read(fd, buffer, length);
+}
+
+ssize_t writeDevice(int fd, struct iovec* parts, int count, void* userdata) {
+  return deviceIoOf(userdata).writev(fd, parts, count);
+}
+
+}  // namespace
+
+int DeviceIo::install(fuse_session* session) {
+  fuse_custom_io io{};
+  io.read = readDevice;
+  io.writev = writeDevice;
+  return -fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}
+
+ssize_t DeviceIo::read(int fd, void* buffer, size_t length) {
+  const ssize_t got = ::read(fd, buffer, length);
+  if (initialised_.load(std::memory_order_acquire) || got < static_cast<ssize_t>(sizeof(fuse_in_header))) return got;
+  const auto* header = static_cast<const fuse_in_header*>(buffer);
+  constexpr size_t flagsEnd = sizeof(fuse_in_header) + offsetof(fuse_init_in, flags) + sizeof(uint32_t);
+  if (header->opcode == FUSE_INIT && static_cast<size_t>(got) >= flagsEnd) {
+    const auto* init = reinterpret_cast<const fuse_init_in*>(header + 1);
+    offered_ = (init->flags & FUSE_PARALLEL_DIROPS) != 0;
+  }
+  return got;
+}
+
+ssize_t DeviceIo::writev(int fd, struct iovec* parts, int count) {
+  // INIT is the first request, and the kernel sends no other one before it has the reply.
+  if (!initialised_.exchange(true, std::memory_order_acq_rel) && offered_ && count == 2 &&
+      parts[1].iov_len >= offsetof(fuse_init_out, flags) + sizeof(uint32_t)) {
+    static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
+    patched_ = true;
+  }
+  return ::writev(fd, parts, count);
+}
+
+}  // namespace fuse_native

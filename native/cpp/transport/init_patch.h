@@ -1,0 +1,33 @@
+// The device I/O of a session, with one correction: libfuse 3.14 never tells the kernel that directory operations may
+// run in parallel (FUSE_PARALLEL_DIROPS), although it is asked to; without the flag one slow lookup freezes its whole
+// directory. The INIT exchange passes through here, and the flag is added to the reply when the kernel offered it.
+#pragma once
+
+#include <atomic>
+
+#include "fuse_api.h"
+
+namespace fuse_native {
+
+class DeviceIo {
+ public:
+  /// Call after fuse_session_mount and before the first receive. libfuse hands out its user data to the callbacks, so
+  /// the session has to carry a `DeviceIo*` resolved by `of`.
+  static int install(fuse_session* session);
+
+  bool offeredParallelDirops() const { return offered_; }
+  bool setParallelDirops() const { return patched_; }
+
+  ssize_t read(int fd, void* buffer, size_t length);
+  ssize_t writev(int fd, struct iovec* parts, int count);
+
+ private:
+  std::atomic<bool> initialised_{false};
+  std::atomic<bool> offered_{false};
+  std::atomic<bool> patched_{false};
+};
+
+/// Implemented by the session: finds the DeviceIo of a libfuse user pointer.
+DeviceIo& deviceIoOf(void* userdata);
+
+}  // namespace fuse_native

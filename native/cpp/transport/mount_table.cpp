@@ -1,0 +1,71 @@
+#include "mount_table.h"
+
+#include <unistd.h>
+
+#include <climits>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+namespace fuse_native {
+
+namespace {
+
+// Spaces, tabs, newlines and backslashes are written as \ooo (proc(5)).
+std::string unescape(const std::string& field) {
+  std::string out;
+  for (size_t i = 0; i < field.size(); i++) {
+    if (field[i] == '\\' && i + 3 < field.size()) {
+      out += static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + (field[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += field[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<MountedFilesystem> findMount(const std::string& path) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  std::optional<MountedFilesystem> found;
+  std::string line;
+  while (std::getline(mounts, line)) {
+    std::istringstream fields(line);
+    std::string id, parent, device, root, point, word;
+    fields >> id >> parent >> device >> root >> point;
+    if (unescape(point) != path) continue;
+    while (fields >> word && word != "-") {
+    }
+    MountedFilesystem mount{};
+    fields >> mount.type;
+    if (std::sscanf(device.c_str(), "%u:%u", &mount.major, &mount.minor) == 2) found = mount;
+  }
+  return found;
+}
+
+std::string absolutePath(const std::string& path) {
+  std::string full = path;
+  if (path.empty() || path[0] != '/') {
+    char cwd[PATH_MAX];
+    full = std::string(::getcwd(cwd, sizeof cwd) != nullptr ? cwd : "") + "/" + path;
+  }
+  std::vector<std::string> parts;
+  std::istringstream segments(full);
+  std::string segment;
+  while (std::getline(segments, segment, '/')) {
+    if (segment.empty() || segment == ".") continue;
+    if (segment == "..") {
+      if (!parts.empty()) parts.pop_back();
+    } else {
+      parts.push_back(segment);
+    }
+  }
+  std::string out;
+  for (const std::string& part : parts) out += "/" + part;
+  return out.empty() ? "/" : out;
+}
+
+}  // namespace fuse_native

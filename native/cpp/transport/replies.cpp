@@ -1,0 +1,204 @@
+// Answers that come from JavaScript. Each checks that the request takes this kind of reply before it takes the request
+// out of the table; a refused reply leaves the request pending.
+#include <cerrno>
+#include <cmath>
+
+#include "session.h"
+
+namespace fuse_native {
+
+namespace {
+
+constexpr uint64_t mask(std::initializer_list<Op> ops) {
+  uint64_t bits = 0;
+  for (const Op op : ops) bits |= uint64_t{1} << static_cast<uint32_t>(op);
+  return bits;
+}
+
+constexpr uint64_t kAny = ~uint64_t{0};
+constexpr uint64_t kOk = mask({Op::Unlink, Op::RmDir, Op::Rename, Op::Flush, Op::FSync, Op::FSyncDir, Op::Access,
+                               Op::SetXattr, Op::RemoveXattr, Op::FAllocate});
+constexpr uint64_t kEntry = mask({Op::Lookup, Op::MkNod, Op::MkDir, Op::SymLink, Op::Link});
+constexpr uint64_t kBytes = mask({Op::Read, Op::ReadLink, Op::GetXattr, Op::ListXattr});
+constexpr uint64_t kSize = mask({Op::GetXattr, Op::ListXattr});
+
+}  // namespace
+
+template <typename Reply>
+int Session::reply(RequestId id, uint64_t accepted, Reply send) {
+  std::shared_lock life(life_);
+  bool known = false;
+  auto accepts = [&](const Pending& p) { return p.waiter == 0 && (accepted >> static_cast<uint32_t>(p.op) & 1) != 0; };
+  const auto pending = pending_.take(id, accepts, known);
+  if (!pending) {
+    if (known && pending_.isParked(id) == std::optional<bool>(false)) return EINVAL;
+    statistics_.strayReplies.fetch_add(1, std::memory_order_relaxed);
+    return 0;
+  }
+  completed(*pending, send(*pending));
+  return 0;
+}
+
+void Session::completed(const Pending& pending, int error) {
+  statistics_.completed(pending.op, pending.startNs, error != 0);
+  statistics_.answered.fetch_add(1, std::memory_order_relaxed);
+}
+
+int Session::replyError(RequestId id, int error) {
+  return reply(id, kAny, [&](const Pending& p) {
+    fuse_reply_err(p.request, error);
+    return error;
+  });
+}
+
+int Session::replyOk(RequestId id) {
+  return reply(id, kOk, [&](const Pending& p) {
+    if ((p.op == Op::Flush || p.op == Op::FSync) && p.content != nullptr) p.content->body->flushed(p.generation);
+    fuse_reply_err(p.request, 0);
+    return 0;
+  });
+}
+
+int Session::replyEntry(RequestId id, const fuse_entry_param& entry) {
+  return reply(id, kEntry, [&](const Pending& p) {
+    // ENOENT: the caller was interrupted and the kernel has not taken the reference that was counted for it.
+    if (fuse_reply_entry(p.request, &entry) == -ENOENT && entry.ino != 0) forgotten({{entry.ino, 1}});
+    return 0;
+  });
+}
+
+int Session::replyNegative(RequestId id, double timeout) {
+  fuse_entry_param entry{};
+  entry.entry_timeout = timeout;
+  return reply(id, mask({Op::Lookup}), [&](const Pending& p) {
+    fuse_reply_entry(p.request, &entry);
+    return 0;
+  });
+}
+
+int Session::replyAttr(RequestId id, const struct stat& attr, double timeout) {
+  return reply(id, mask({Op::GetAttr, Op::SetAttr}), [&](const Pending& p) {
+    fuse_reply_attr(p.request, &attr, timeout);
+    return 0;
+  });
+}
+
+void Session::attachHandle(uint64_t node, const OpenAnswer& answer, fuse_file_info& info,
+                           std::shared_ptr<Handle>& handle) {
+  ContentPtr content;
+  if (answer.hasContent && contents_->find(answer.content, content) == 0) content->body->attach();
+  handle = std::make_shared<Handle>(answer.handle, node, content);
+  info.fh = handles_.add(handle);
+  info.keep_cache = answer.keepCache ? 1 : 0;
+  info.direct_io = answer.directIo ? 1 : 0;
+}
+
+void Session::detachHandle(const std::shared_ptr<Handle>& handle) {
+  if (handle->content != nullptr) handle->content->body->detach();
+  pushRelease(*handle);
+}
+
+void Session::pushRelease(const Handle& handle) {
+  Record record(Op::Release);
+  record.integer(handle.node).integer(handle.id);
+  handle.content == nullptr ? record.absent() : record.integer(handle.content->id);
+  queue_.push(std::move(record));
+}
+
+int Session::replyOpen(RequestId id, const OpenAnswer& answer) {
+  ContentPtr content;
+  if (answer.hasContent && !finished_ && contents_->find(answer.content, content) != 0) return EBADF;
+  return reply(id, mask({Op::Open}), [&](const Pending& p) {
+    fuse_file_info info{};
+    std::shared_ptr<Handle> handle;
+    attachHandle(p.node, answer, info, handle);
+    // No release comes for an open that the caller did not wait for.
+    if (fuse_reply_open(p.request, &info) == -ENOENT && handles_.remove(info.fh) != nullptr) detachHandle(handle);
+    return 0;
+  });
+}
+
+int Session::replyCreate(RequestId id, const fuse_entry_param& entry, const OpenAnswer& answer) {
+  ContentPtr content;
+  if (answer.hasContent && !finished_ && contents_->find(answer.content, content) != 0) return EBADF;
+  return reply(id, mask({Op::Create}), [&](const Pending& p) {
+    fuse_file_info info{};
+    std::shared_ptr<Handle> handle;
+    attachHandle(entry.ino, answer, info, handle);
+    if (fuse_reply_create(p.request, &entry, &info) == -ENOENT) {
+      if (handles_.remove(info.fh) != nullptr) detachHandle(handle);
+      forgotten({{entry.ino, 1}});
+    }
+    return 0;
+  });
+}
+
+int Session::replyDirectory(RequestId id, const std::vector<DirectoryEntry>& entries, size_t& packed) {
+  packed = 0;
+  return reply(id, mask({Op::ReadDir}), [&](const Pending& p) {
+    std::vector<char> page(p.size);
+    size_t used = 0;
+    std::vector<std::pair<uint64_t, uint64_t>> counted;
+    for (const DirectoryEntry& e : entries) {
+      const size_t room = page.size() - used;
+      const auto offset = static_cast<off_t>(e.offset);
+      const size_t needed =
+          p.plus ? fuse_add_direntry_plus(p.request, page.data() + used, room, e.name.c_str(), &e.entry, offset)
+                 : fuse_add_direntry(p.request, page.data() + used, room, e.name.c_str(), &e.entry.attr, offset);
+      if (needed > room) break;
+      used += needed;
+      packed += 1;
+      if (p.plus && e.entry.ino != 0) counted.emplace_back(e.entry.ino, 1);
+    }
+    if (fuse_reply_buf(p.request, page.data(), used) == -ENOENT && !counted.empty()) forgotten(counted);
+    return 0;
+  });
+}
+
+int Session::replyBytes(RequestId id, const char* bytes, size_t length) {
+  bool tooLarge = false;
+  const int error = reply(id, kBytes, [&](const Pending& p) {
+    switch (p.op) {
+      case Op::ReadLink:
+        fuse_reply_readlink(p.request, std::string(bytes, length).c_str());
+        return 0;
+      case Op::Read:
+        // More than was asked for would break the kernel's page accounting; the reader gets EIO, the caller is told.
+        tooLarge = length > p.size;
+        if (tooLarge) {
+          fuse_reply_err(p.request, EIO);
+          return EIO;
+        }
+        fuse_reply_buf(p.request, bytes, length);
+        return 0;
+      default:
+        if (p.size == 0) {
+          fuse_reply_xattr(p.request, length);
+          return 0;
+        }
+        if (length > p.size) {
+          fuse_reply_err(p.request, ERANGE);
+          return ERANGE;
+        }
+        fuse_reply_buf(p.request, bytes, length);
+        return 0;
+    }
+  });
+  return tooLarge ? EMSGSIZE : error;
+}
+
+int Session::replySize(RequestId id, size_t size) {
+  return reply(id, kSize, [&](const Pending& p) {
+    fuse_reply_xattr(p.request, size);
+    return 0;
+  });
+}
+
+int Session::replyStatFs(RequestId id, const struct statvfs& stat) {
+  return reply(id, mask({Op::StatFs}), [&](const Pending& p) {
+    fuse_reply_statfs(p.request, &stat);
+    return 0;
+  });
+}
+
+}  // namespace fuse_native

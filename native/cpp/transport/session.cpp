@@ -1,0 +1,216 @@
+#include "session.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+
+#include "live_mounts.h"
+#include "mount_table.h"
+#include "operations.h"
+
+namespace fuse_native {
+
+namespace {
+
+constexpr unsigned kMaxBackground = 64;
+constexpr unsigned kCongestion = 48;
+constexpr size_t kForgetsPerRecord = 1024;
+
+// libfuse explains a failed mount only in its log: what it says on the mounting thread is kept for the error.
+thread_local std::string* logCapture = nullptr;
+
+void logMessage(fuse_log_level, const char* format, va_list arguments) {
+  char line[1024];
+  std::vsnprintf(line, sizeof line, format, arguments);
+  if (logCapture != nullptr) {
+    *logCapture += line;
+  } else {
+    std::fputs(line, stderr);
+  }
+}
+
+}  // namespace
+
+DeviceIo& deviceIoOf(void* userdata) { return static_cast<Session*>(userdata)->deviceIo(); }
+
+Session::Session(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake)
+    : options_(options),
+      queue_(options.queueLimit, std::move(wake)),
+      contents_(std::move(contents)),
+      notifier_(statistics_),
+      interrupter_(pending_, [this](RequestId id) { endRequest(id); }) {}
+
+int Session::mount(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake,
+                   std::shared_ptr<Session>& out, std::string& message) {
+  const std::string absolute = absolutePath(options.mountpoint);
+  if (LiveMounts::instance().covers(absolute)) {
+    message = "the mountpoint is, or is inside, a mount that this process serves";
+    return EBUSY;
+  }
+  char resolved[PATH_MAX];
+  if (::realpath(absolute.c_str(), resolved) == nullptr) return errno;
+  struct stat st {};
+  if (::stat(resolved, &st) != 0) return errno;
+  if (!S_ISDIR(st.st_mode)) return ENOTDIR;
+  SessionOptions effective = options;
+  effective.mountpoint = resolved;
+  if (!LiveMounts::instance().add(effective.mountpoint)) return EBUSY;
+  if (!contents->attachSession()) {
+    LiveMounts::instance().remove(effective.mountpoint);
+    message = "the content table was disposed of";
+    return ENODEV;
+  }
+  std::shared_ptr<Session> session(new Session(effective, contents, std::move(wake)));
+  const int error = session->start(message);
+  if (error != 0) {
+    session->leave();
+    return error;
+  }
+  out = std::move(session);
+  return 0;
+}
+
+int Session::start(std::string& message) {
+  fuse_set_log_func(logMessage);
+  char* options = nullptr;
+  fuse_opt_add_opt_escaped(&options, ("fsname=" + options_.fsName).c_str());
+  fuse_opt_add_opt_escaped(&options, ("subtype=" + options_.subtype).c_str());
+  fuse_opt_add_opt(&options, "default_permissions");
+  if (options_.allowOther) fuse_opt_add_opt(&options, "allow_other");
+  if (options_.readOnly) fuse_opt_add_opt(&options, "ro");
+  fuse_opt_add_opt(&options, ("max_read=" + std::to_string(options_.maxTransfer)).c_str());
+  fuse_args args = FUSE_ARGS_INIT(0, nullptr);
+  fuse_opt_add_arg(&args, "fuse-native");
+  fuse_opt_add_arg(&args, "-o");
+  fuse_opt_add_arg(&args, options);
+  std::free(options);
+
+  logCapture = &message;
+  errno = 0;
+  int error = 0;
+  session_ = fuse_session_new(&args, &operations(), sizeof(fuse_lowlevel_ops), this);
+  if (session_ == nullptr) {
+    error = errno != 0 ? errno : EINVAL;
+  } else if (fuse_session_mount(session_, options_.mountpoint.c_str()) != 0) {
+    error = errno != 0 ? errno : EIO;
+    fuse_session_destroy(session_);
+    session_ = nullptr;
+  }
+  logCapture = nullptr;
+  fuse_opt_free_args(&args);
+  if (error != 0) return error;
+
+  if (const auto mounted = findMount(options_.mountpoint)) device_ = mounted->minor;
+  error = DeviceIo::install(session_);
+  auto self = shared_from_this();
+  if (error == 0) error = helpers_.spawn("fuse-notifier", [self, session = session_] { self->notifier_.run(session); });
+  if (error == 0) error = helpers_.spawn("fuse-interrupt", [self] { self->interrupter_.run(); });
+  loopsRunning_ = options_.threads;
+  unsigned started = 0;
+  for (; error == 0 && started < options_.threads; started++) {
+    error = loops_.spawn("fuse-loop", [self] { self->loop(); });
+    if (error != 0) break;
+  }
+  if (error != 0) {
+    message = "could not start the session's threads";
+    if ((loopsRunning_ -= options_.threads - started) == 0) loopsEnded_ = true;
+    runUnmount(std::chrono::milliseconds(0), true);
+  }
+  return error;
+}
+
+void Session::initialise(fuse_conn_info* connection) {
+  const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
+                          FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_IOCTL_DIR;
+  const unsigned refused = FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_SPLICE_READ |
+                           FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE;
+  connection->want = (connection->want & ~refused) | (connection->capable & wanted);
+  connection->max_write = static_cast<unsigned>(options_.maxTransfer);
+  connection->max_read = static_cast<unsigned>(options_.maxTransfer);
+  connection->max_background = kMaxBackground;
+  connection->congestion_threshold = kCongestion;
+  unsigned active = connection->want | (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT);
+  if (!deviceIo_.offeredParallelDirops()) active &= ~static_cast<unsigned>(FUSE_CAP_PARALLEL_DIROPS);
+  capabilities_ = active;
+}
+
+void Session::loop() {
+  fuse_buf buffer{};
+  while (!fuse_session_exited(session_)) {
+    queue_.waitForRoom();
+    const int got = fuse_session_receive_buf(session_, &buffer);
+    if (got == -EINTR) continue;
+    if (got <= 0) break;
+    fuse_session_process_buf(session_, &buffer);
+  }
+  std::free(buffer.mem);
+  if (--loopsRunning_ == 0) loopsEnded();
+}
+
+void Session::loopsEnded() {
+  refusing_ = true;
+  failEverything(ENODEV);
+  for (const auto& handle : handles_.removeAll()) detachHandle(handle);
+  if (!unmounting_) {
+    Record closed(Op::Closed);
+    const auto mounted = findMount(options_.mountpoint);
+    const bool present = mounted.has_value() && mounted->minor == device_;
+    closed.text(present ? "the connection was aborted" : "unmounted from outside");
+    queue_.push(std::move(closed));
+  }
+  loopsEnded_ = true;
+}
+
+void Session::forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes) {
+  for (size_t at = 0; at < nodes.size(); at += kForgetsPerRecord) {
+    const size_t count = std::min(kForgetsPerRecord, nodes.size() - at);
+    Record record(Op::Forget);
+    record.integer(count);
+    for (size_t i = at; i < at + count; i++) record.integer(nodes[i].first).integer(nodes[i].second);
+    queue_.push(std::move(record));
+  }
+}
+
+// Runs on the interrupter's thread.
+void Session::endRequest(RequestId id) {
+  const auto parked = pending_.isParked(id);
+  if (!parked.has_value()) return;
+  if (!*parked) {
+    Record record(Op::Cancel);
+    record.integer(id);
+    queue_.push(std::move(record));
+    return;
+  }
+  std::shared_lock life(life_);
+  if (const auto pending = pending_.take(id)) {
+    contents_->cancel(pending->waiter);
+    answer(pending->request, pending->op, pending->startNs, EINTR);
+  }
+}
+
+uint64_t Session::failEverything(int error) {
+  std::shared_lock life(life_);
+  const auto all = pending_.takeAll();
+  for (const Pending& pending : all) {
+    if (pending.waiter != 0) contents_->cancel(pending.waiter);
+    answer(pending.request, pending.op, pending.startNs, error);
+  }
+  return all.size();
+}
+
+void Session::leave() {
+  if (left_.exchange(true)) return;
+  LiveMounts::instance().remove(options_.mountpoint);
+  contents_->detachSession();
+}
+
+int Session::notify(std::deque<Notification> notifications) {
+  if (finished_) return ENODEV;
+  return notifier_.push(std::move(notifications)) ? 0 : ENOBUFS;
+}
+
+}  // namespace fuse_native

@@ -1,0 +1,168 @@
+// One mounted filesystem.
+//
+// Threads: `threads` loop threads read the device and answer what needs no decision (reads of present ranges, writes,
+// closes of unchanged files); a notifier; an interrupter; and, once, a helper that unmounts. Everything else is packed into the queue and answered later from the JavaScript thread.
+//
+// Life: mount -> serving -> (unmount() or the connection ends) -> loops ended -> finished. The object outlives its last
+// thread, because each thread owns a reference; `life_` keeps the libfuse session while a reply is being sent.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+
+#include "../core/request_queue.h"
+#include "../core/statistics.h"
+#include "../core/thread_group.h"
+#include "init_patch.h"
+#include "interrupter.h"
+#include "notifier.h"
+#include "pending.h"
+#include "handle_table.h"
+
+namespace fuse_native {
+
+struct SessionOptions {
+  std::string mountpoint;
+  std::string fsName;
+  std::string subtype;
+  bool allowOther = false;
+  bool readOnly = false;
+  unsigned threads = 4;
+  size_t queueLimit = 1000;
+  size_t maxTransfer = 1 << 20;
+};
+
+struct UnmountResult {
+  enum class Outcome { Graceful, Forced, Gone };
+  Outcome outcome = Outcome::Gone;
+  std::string reason;
+  uint64_t durationMs = 0;
+  uint64_t abandoned = 0;
+};
+
+struct OpenAnswer {
+  uint64_t handle = 0;
+  bool hasContent = false;
+  ContentId content = 0;
+  bool keepCache = false;
+  bool directIo = false;
+};
+
+struct DirectoryEntry {
+  std::string name;
+  uint64_t offset;
+  fuse_entry_param entry;
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  /// Mounts and starts the threads. 0 or an errno, with libfuse's words in `message`.
+  static int mount(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake,
+                   std::shared_ptr<Session>& out, std::string& message);
+
+  RequestQueue& queue() { return queue_; }
+  const Statistics& statistics() const { return statistics_; }
+  size_t pendingCount() { return pending_.size(); }
+  size_t handleCount() { return handles_.size(); }
+  ContentTable& contents() { return *contents_; }
+  uint32_t capabilities() const { return capabilities_; }
+
+  // Replies from JavaScript (replies.cpp): 0, or EINVAL when the request takes another kind of reply. Unknown numbers
+  // are counted as strays.
+  int replyError(RequestId id, int error);
+  int replyOk(RequestId id);
+  int replyEntry(RequestId id, const fuse_entry_param& entry);
+  int replyNegative(RequestId id, double timeout);
+  int replyAttr(RequestId id, const struct stat& attr, double timeout);
+  int replyOpen(RequestId id, const OpenAnswer& answer);
+  int replyCreate(RequestId id, const fuse_entry_param& entry, const OpenAnswer& answer);
+  int replyDirectory(RequestId id, const std::vector<DirectoryEntry>& entries, size_t& packed);
+  int replyBytes(RequestId id, const char* bytes, size_t length);
+  int replySize(RequestId id, size_t size);
+  int replyStatFs(RequestId id, const struct statvfs& stat);
+
+  int notify(std::deque<Notification> notifications);
+  /// `done` is called on a helper thread.
+  void unmount(std::chrono::milliseconds deadline, bool force, std::function<void(UnmountResult)> done);
+  /// For the end of the process or of its environment: detaches the mount without waiting for anybody, then waits at
+  /// most `limit` for the threads.
+  void abandon(std::chrono::milliseconds limit);
+
+  // Called by the libfuse operations (operations.cpp, data_operations.cpp, initialise.cpp).
+  void initialise(fuse_conn_info* connection);
+  DeviceIo& deviceIo() { return deviceIo_; }
+  RequestId nextRequestId() { return pending_.nextId(); }
+  void send(Pending pending, Record record);
+  void forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes);
+  void read(fuse_req_t request, uint64_t node, size_t size, uint64_t offset, uint64_t handle);
+  void write(fuse_req_t request, const char* bytes, size_t size, uint64_t offset, uint64_t handle);
+  void flush(fuse_req_t request, uint64_t node, uint64_t handle);
+  void fsync(fuse_req_t request, uint64_t node, bool dataOnly, uint64_t handle);
+  void release(fuse_req_t request, uint64_t handle);
+  void fallocate(fuse_req_t request, uint64_t node, int mode, uint64_t offset, uint64_t length, uint64_t handle);
+  void seek(fuse_req_t request, uint64_t offset, int whence, uint64_t handle);
+  /// The handle's number upstairs, NaN when there is none.
+  double handleField(const fuse_file_info* info);
+
+ private:
+  Session(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake);
+  int start(std::string& message);
+  void loop();
+  void loopsEnded();
+
+  template <typename Reply>
+  int reply(RequestId id, uint64_t accepted, Reply send);
+  void completed(const Pending& pending, int error);
+  void attachHandle(uint64_t node, const OpenAnswer& answer, fuse_file_info& info, std::shared_ptr<Handle>& handle);
+  void detachHandle(const std::shared_ptr<Handle>& handle);
+  bool refuse(fuse_req_t request, Op op, uint64_t startNs);
+  void publish(Pending pending);
+  void answer(fuse_req_t request, Op op, uint64_t startNs, int error);
+  void answerRead(fuse_req_t request, uint64_t startNs, int error, const char* bytes, size_t length);
+  void answerWrite(fuse_req_t request, uint64_t startNs, ssize_t result);
+  /// Runs `send` with the request when nobody has answered it yet, while the libfuse session is kept.
+  Pending parked(fuse_req_t request, Op op, const ContentPtr& content, uint64_t startNs);
+  void giveUpWhenRefusing(RequestId id);
+  template <typename Send>
+  void ifPending(RequestId id, Send send);
+  void endRequest(RequestId id);
+  uint64_t failEverything(int error);
+  void pushRelease(const Handle& handle);
+
+  /// Gives the mountpoint and the content table back.
+  void leave();
+  UnmountResult runUnmount(std::chrono::milliseconds deadline, bool force);
+  void forceUnmount();
+  bool waitForLoops(std::chrono::milliseconds limit);
+  bool finish(std::chrono::milliseconds limit);
+
+  const SessionOptions options_;
+  fuse_session* session_ = nullptr;
+  uint32_t device_ = 0;
+  DeviceIo deviceIo_;
+  std::atomic<uint32_t> capabilities_{0};
+
+  Statistics statistics_;
+  RequestQueue queue_;
+  PendingTable pending_;
+  HandleTable handles_;
+  const std::shared_ptr<ContentTable> contents_;
+  Notifier notifier_;
+  Interrupter interrupter_;
+  ThreadGroup loops_;
+  ThreadGroup helpers_;
+
+  std::shared_mutex life_;
+  std::atomic<unsigned> loopsRunning_{0};
+  std::atomic<bool> loopsEnded_{false};
+  /// New requests are refused: a forced unmount is under way.
+  std::atomic<bool> refusing_{false};
+  std::atomic<bool> unmounting_{false};
+  std::atomic<bool> finished_{false};
+  std::atomic<bool> left_{false};
+};
+
+}  // namespace fuse_native

@@ -1,0 +1,33 @@
+// A request on its way up: what is remembered until the answer comes, and the record that JavaScript gets.
+#pragma once
+
+#include "session.h"
+
+namespace fuse_native {
+
+inline Session& sessionOf(fuse_req_t request) { return *static_cast<Session*>(fuse_req_userdata(request)); }
+
+class Upcall {
+ public:
+  Upcall(fuse_req_t request, Op op, uint64_t node) : record(op) {
+    const fuse_ctx* caller = fuse_req_ctx(request);
+    pending.id = sessionOf(request).nextRequestId();
+    pending.op = op;
+    pending.request = request;
+    pending.thread = caller->pid;
+    pending.startNs = monotonicNs();
+    pending.node = node;
+    record.integer(pending.id).integer(node).integer(caller->uid).integer(caller->gid);
+    record.integer(static_cast<uint64_t>(caller->pid)).integer(caller->umask);
+  }
+
+  void send() {
+    Session& session = sessionOf(pending.request);
+    session.send(std::move(pending), std::move(record));
+  }
+
+  Pending pending;
+  Record record;
+};
+
+}  // namespace fuse_native

@@ -1,0 +1,113 @@
+/**
+ * The addon as it is: numbers in, numbers out, negative errnos for failures. Everything with a type or a message is in
+ * the other files of this folder.
+ */
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
+
+declare const handle: unique symbol
+/** A native session. */
+export interface NativeSession {
+  readonly [handle]: "session"
+}
+/** A native content table. */
+export interface NativeTable {
+  readonly [handle]: "table"
+}
+
+export type MountFailure = readonly [errno: number, message: string]
+
+export interface Binding {
+  mount(
+    mountpoint: string,
+    fsName: string,
+    subtype: string,
+    allowOther: boolean,
+    readOnly: boolean,
+    threads: number,
+    queueLimit: number,
+    maxTransfer: number,
+    scratch: Float64Array,
+    table: NativeTable,
+    onRequests: () => void
+  ): NativeSession | MountFailure
+  take(session: NativeSession, buffer: Float64Array, limit: number): number
+  notify(session: NativeSession, packed: Float64Array, count: number): number
+  notified(session: NativeSession): Promise<number>
+  unmount(
+    session: NativeSession,
+    deadline: number,
+    force: boolean
+  ): Promise<readonly [outcome: number, durationMs: number, abandoned: number, reason: string]>
+  close(session: NativeSession): number
+  abandon(session: NativeSession): number
+  statistics(session: NativeSession, out: Float64Array): number
+
+  replyError(session: NativeSession, id: number, errno: number): number
+  replyOk(session: NativeSession, id: number): number
+  replyEntry(session: NativeSession, id: number): number
+  replyNegative(session: NativeSession, id: number, timeout: number): number
+  replyAttr(session: NativeSession, id: number): number
+  replyOpen(session: NativeSession, id: number): number
+  replyCreate(session: NativeSession, id: number): number
+  replyDirectory(session: NativeSession, id: number, packed: Float64Array, count: number): number
+  replyBytes(session: NativeSession, id: number, bytes: Uint8Array): number
+  replySize(session: NativeSession, id: number, size: number): number
+  replyStatFs(session: NativeSession, id: number): number
+
+  createTable(scratch: Float64Array, onEvents: () => void): NativeTable | number
+  disposeTable(table: NativeTable): number
+  takeEvents(table: NativeTable, buffer: Float64Array, limit: number): number
+  replyDirty(table: NativeTable, id: number, errno: number): number
+  fill(table: NativeTable, id: number, offset: number, bytes: Uint8Array): number | Promise<number>
+  syncContent(table: NativeTable, id: number): number | Promise<number>
+  readContent(table: NativeTable, id: number, offset: number, length: number): number | Promise<number | Uint8Array>
+  writeContent(table: NativeTable, id: number, offset: number, bytes: Uint8Array): number | Promise<number>
+
+  openContent(
+    table: NativeTable,
+    id: number,
+    path: string,
+    create: boolean,
+    modified: boolean,
+    validAll: boolean,
+    valid: Float64Array,
+    dirty: Float64Array
+  ): number
+  closeContent(table: NativeTable, id: number): number
+  contentState(
+    table: NativeTable,
+    id: number
+  ): number | readonly [valid: ReadonlyArray<number>, dirty: ReadonlyArray<number>]
+  truncateContent(table: NativeTable, id: number, size: number): number
+  allocateContent(table: NativeTable, id: number, mode: number, offset: number, length: number): number
+  setContentTime(table: NativeTable, id: number, sec: number, nsec: number): number
+  markClean(table: NativeTable, id: number, generation: number): number
+  freezeContent(table: NativeTable, id: number): number
+  thawContent(table: NativeTable, id: number): number
+  failRange(table: NativeTable, id: number, offset: number, length: number, errno: number): number
+
+  quickXorHashFile(
+    path: string,
+    fd: number,
+    length: number
+  ): number | Promise<number | readonly [hash: string, length: number]>
+  syncFile(path: string): number | Promise<number>
+}
+
+const locate = (): string => {
+  const places = [
+    new URL(`../prebuilds/${process.platform}-${process.arch}/fuse_native.node`, import.meta.url),
+    new URL("../build/fuse_native.node", import.meta.url)
+  ].map((url) => fileURLToPath(url))
+  const found = places.find((path) => existsSync(path))
+  if (found === undefined) {
+    throw new Error(
+      `@onemount/fuse-native is not built: looked for ${places.join(" and ")}. Run "npm run build --workspace native".`
+    )
+  }
+  return found
+}
+
+export const binding: Binding = createRequire(import.meta.url)(locate())

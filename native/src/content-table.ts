@@ -1,0 +1,210 @@
+import { binding } from "./binding.ts"
+import type { NativeTable } from "./binding.ts"
+import { RecordBuffer } from "./decode.ts"
+import { scratchLength } from "./encode.ts"
+import { FuseError } from "./errors.ts"
+import type { ContentEvent, ContentId, ContentOptions, ContentState, RequestId, Time } from "./types.ts"
+import {
+  checkBytes,
+  checkContentOptions,
+  checkErrno,
+  checkExtents,
+  checkFunction,
+  checkInteger,
+  checkTime
+} from "./validate.ts"
+
+const batchWords = 8 * 1024
+const largestBatch = 256
+const badDescriptor = 9
+const none = new Float64Array(0)
+
+/**
+ * File bodies by number, with or without a mount. Each is one backing file plus the ranges of it that are present and
+ * those that were changed here. Whoever reads missing bytes waits for them and a `fetch` event asks for them; whoever
+ * first writes to an unchanged body waits for the answer to a `dirty` event. Sessions serve kernel handles from a table.
+ *
+ * Methods throw or reject with FuseError: EBADF for a content that is not open, ENODEV after `dispose`, EINVAL for
+ * arguments that are no good, and the system's errno for I/O.
+ */
+export class ContentTable {
+  readonly #native: NativeTable
+  readonly #scratch: Float64Array
+  readonly #records = new RecordBuffer(batchWords)
+
+  private constructor(native: NativeTable, scratch: Float64Array) {
+    this.#native = native
+    this.#scratch = scratch
+  }
+
+  /** `onEvents` is called on this thread when events begin to wait; drain them with `take`. */
+  static create(onEvents: () => void): ContentTable {
+    checkFunction("create", "onEvents", onEvents)
+    const scratch = new Float64Array(scratchLength)
+    const native = binding.createTable(scratch, onEvents)
+    if (typeof native === "number") throw new FuseError(-native, "create")
+    return new ContentTable(native, scratch)
+  }
+
+  /** @internal The native table behind one, for `Session.mount`. */
+  static native(table: unknown): NativeTable | undefined {
+    return table instanceof ContentTable ? table.#native : undefined
+  }
+
+  /** Removes up to `limit` (1..256, default 256) waiting events; `onEvents` is called again when more wait. */
+  take(limit: number = largestBatch): ReadonlyArray<ContentEvent> {
+    const checked = checkInteger("take", "limit", limit, 1, largestBatch)
+    return this.#records.events(binding.takeEvents(this.#native, this.#records.numbers, checked))
+  }
+
+  /** Answers a `dirty` event: 0 lets the writers go on, an errno is what they get. ENOENT when it was answered before. */
+  replyDirty(id: RequestId, errno: number): void {
+    this.#check("replyDirty", binding.replyDirty(this.#native, id, checkInteger("replyDirty", "errno", errno, 0, 4095)))
+  }
+
+  /**
+   * Opens a file body. The backing file gets exactly `size` bytes: longer ones are cut, shorter ones extended by a hole.
+   * ENOENT, EMFILE, ENOSPC, EEXIST (the id is open), EIO (the file is shorter than what is said to be valid).
+   */
+  open(id: ContentId, options: ContentOptions): void {
+    checkContentOptions(options)
+    const valid = options.valid === "all" ? none : checkExtents("valid", options.valid, options.size)
+    const dirty = checkExtents("dirty", options.dirty ?? [], options.size)
+    this.#scratch.set([options.size, options.mtime.sec, options.mtime.nsec, options.generation])
+    const result = binding.openContent(
+      this.#native,
+      checkInteger("open", "id", id),
+      options.path,
+      options.create ?? false,
+      options.modified ?? false,
+      options.valid === "all",
+      valid,
+      dirty
+    )
+    this.#check("open", result, options.path)
+  }
+
+  /** EBUSY while handles are attached. Whoever waits gets EBADF. */
+  close(id: ContentId): void {
+    this.#check("close", binding.closeContent(this.#native, id))
+  }
+
+  /** Undefined when the content is not open. */
+  state(id: ContentId): ContentState | undefined {
+    const extents = binding.contentState(this.#native, id)
+    if (typeof extents === "number") {
+      if (extents === -badDescriptor) return undefined
+      throw new FuseError(-extents, "state")
+    }
+    const at = (index: number): number => this.#scratch[index] ?? 0
+    return {
+      size: at(0),
+      mtime: { sec: at(1), nsec: at(2) },
+      mtimeMoved: at(3) === 1,
+      generation: at(4),
+      modified: at(5) === 1,
+      complete: at(6) === 1,
+      valid: extents[0],
+      dirty: extents[1],
+      handles: at(7),
+      waiters: at(8),
+      frozen: at(9) === 1
+    }
+  }
+
+  /**
+   * Cuts or extends without needing the bytes: what is cut off is forgotten, what is added reads as zeros. Breaks a
+   * freeze, marks modified, bumps the generation, moves mtime. Raises no `dirty` event: the caller knows.
+   */
+  truncate(id: ContentId, size: number): void {
+    this.#check("truncate", binding.truncateContent(this.#native, id, checkInteger("truncate", "size", size)))
+  }
+
+  /** fallocate(2) with mode 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; EOPNOTSUPP for others. */
+  allocate(id: ContentId, mode: number, offset: number, length: number): void {
+    const result = binding.allocateContent(
+      this.#native,
+      id,
+      checkInteger("allocate", "mode", mode, 0, 0xffff),
+      checkInteger("allocate", "offset", offset),
+      checkInteger("allocate", "length", length, 1)
+    )
+    this.#check("allocate", result)
+  }
+
+  /** Sets the mtime that `state` shows, and clears `mtimeMoved`. */
+  setTime(id: ContentId, mtime: Time): void {
+    const { nsec, sec } = checkTime("setTime", "mtime", mtime)
+    this.#check("setTime", binding.setContentTime(this.#native, id, sec, nsec))
+  }
+
+  /** Forgets that the content was changed, unless it was changed after `generation`: then false, and nothing happens. */
+  markClean(id: ContentId, generation: number): boolean {
+    const checked = checkInteger("markClean", "generation", generation)
+    return this.#check("markClean", binding.markClean(this.#native, id, checked)) === 1
+  }
+
+  /**
+   * Until `thaw` the backing file that is open now keeps its valid bytes as they are: the first change copies it (a
+   * reflink where possible), renames the copy over `path` and goes on there. Open the file for a snapshot by its path
+   * right after freezing, in the same turn. EBUSY when it is frozen already.
+   */
+  freeze(id: ContentId): { readonly generation: number } {
+    return { generation: this.#check("freeze", binding.freezeContent(this.#native, id)) }
+  }
+
+  thaw(id: ContentId): void {
+    this.#check("thaw", binding.thawContent(this.#native, id))
+  }
+
+  /**
+   * Writes downloaded bytes where nothing valid is yet, and releases the readers that are satisfied; what lies beyond
+   * the size is dropped. The bytes are copied before it returns; fills of one content are applied in the order of the
+   * calls. After a rejection the range still counts as asked for: fill it again or fail it.
+   */
+  async fill(id: ContentId, offset: number, bytes: Uint8Array): Promise<void> {
+    const start = checkInteger("fill", "offset", offset)
+    this.#check("fill", await binding.fill(this.#native, id, start, checkBytes("fill", bytes)))
+  }
+
+  /** Readers that wait for bytes inside the range get errno; the range may be asked for again afterwards. */
+  failRange(id: ContentId, offset: number, length: number, errno: number): void {
+    const result = binding.failRange(
+      this.#native,
+      id,
+      checkInteger("failRange", "offset", offset),
+      checkInteger("failRange", "length", length),
+      checkErrno("failRange", errno)
+    )
+    this.#check("failRange", result)
+  }
+
+  /** fdatasync of the backing file, after what was started before on this content. */
+  async sync(id: ContentId): Promise<void> {
+    this.#check("sync", await binding.syncContent(this.#native, id))
+  }
+
+  /** Bytes of [offset, offset+length), fewer at the end of the body. Waits for missing ones as a kernel reader does. */
+  async read(id: ContentId, offset: number, length: number): Promise<Uint8Array> {
+    const start = checkInteger("read", "offset", offset)
+    const result = await binding.readContent(this.#native, id, start, checkInteger("read", "length", length))
+    if (typeof result === "number") throw new FuseError(-result, "read")
+    return result
+  }
+
+  /** Writes as the kernel does (permission, freeze, generation); returns how many bytes. The bytes are copied first. */
+  async write(id: ContentId, offset: number, bytes: Uint8Array): Promise<number> {
+    const start = checkInteger("write", "offset", offset)
+    return this.#check("write", await binding.writeContent(this.#native, id, start, checkBytes("write", bytes)))
+  }
+
+  /** Fails all waiters with ENODEV and closes the files. EBUSY while a session serves from the table. Idempotent. */
+  dispose(): void {
+    this.#check("dispose", binding.disposeTable(this.#native))
+  }
+
+  #check(syscall: string, result: number, detail?: string): number {
+    if (result < 0) throw new FuseError(-result, syscall, detail)
+    return result
+  }
+}

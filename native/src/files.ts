@@ -1,0 +1,29 @@
+import { binding } from "./binding.ts"
+import { FuseError } from "./errors.ts"
+import { checkInteger, checkPath } from "./validate.ts"
+
+export interface QuickXorHash {
+  /** 160 bits in base64, 28 characters. */
+  readonly hash: string
+  /** Bytes hashed: `length`, or less when the file is shorter. */
+  readonly length: number
+}
+
+/**
+ * QuickXorHash of bytes [0, length) of a file, computed off the JavaScript thread; without `length` up to its end.
+ * A descriptor is read by position, its file offset stays, and it has to stay open meanwhile. Rejects with FuseError.
+ */
+export const quickXorHashFile = async (path: string | number, length?: number): Promise<QuickXorHash> => {
+  const fd = typeof path === "number" ? checkInteger("quickXorHashFile", "fd", path, 0, 2 ** 31 - 1) : -1
+  const name = typeof path === "number" ? "" : checkPath("quickXorHashFile", path)
+  const limit = length === undefined ? Number.MAX_SAFE_INTEGER : checkInteger("quickXorHashFile", "length", length)
+  const result = await binding.quickXorHashFile(name, fd, limit)
+  if (typeof result === "number") throw new FuseError(-result, "quickXorHashFile", String(path))
+  return { hash: result[0], length: result[1] }
+}
+
+/** fsync(2) of a file or directory, off the JavaScript thread. Rejects with FuseError. */
+export const syncFile = async (path: string): Promise<void> => {
+  const result = await binding.syncFile(checkPath("syncFile", path))
+  if (result < 0) throw new FuseError(-result, "syncFile", path)
+}

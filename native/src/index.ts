@@ -1,0 +1,11 @@
+/**
+ * A FUSE session for Node. The kernel's requests come up in batches (`take`), answers go down one by one (`reply...`),
+ * and file data does neither: reads and writes of an open file are served from its content's backing file by native
+ * threads, which ask upwards only for bytes that are not there yet. See README.md for the model.
+ */
+export { ContentTable } from "./content-table.ts"
+export { FuseError } from "./errors.ts"
+export { quickXorHashFile, syncFile } from "./files.ts"
+export type { QuickXorHash } from "./files.ts"
+export { Session } from "./session.ts"
+export * from "./types.ts"

@@ -1,0 +1,207 @@
+import { binding } from "./binding.ts"
+import type { MountFailure, NativeSession } from "./binding.ts"
+import { RecordBuffer } from "./decode.ts"
+import { Packer, putAttrReply, putEntry, putOpen, putStatFs, scratchLength } from "./encode.ts"
+import { ContentTable } from "./content-table.ts"
+import { FuseError } from "./errors.ts"
+import { decodeStatistics, statisticsLength } from "./statistics.ts"
+import type {
+  Attr,
+  DirEntry,
+  Entry,
+  Notification,
+  OpenReply,
+  Request,
+  RequestId,
+  SessionStats,
+  StatFs,
+  MountOptions,
+  UnmountOptions,
+  UnmountReport
+} from "./types.ts"
+import {
+  checkBytes,
+  checkErrno,
+  checkFunction,
+  checkInteger,
+  checkMountOptions,
+  checkUnmountOptions
+} from "./validate.ts"
+
+/** Room for a batch; the largest record is an extended attribute's value (64 KiB). */
+const batchWords = 32 * 1024
+const largestBatch = 256
+const outcomes = ["graceful", "forced", "gone"] as const
+
+const isFailure = (result: NativeSession | MountFailure): result is MountFailure => Array.isArray(result)
+
+/** Sessions that are mounted: kept alive here, and detached when the process exits. */
+const mounted = new Set<Session>()
+
+/**
+ * One mounted filesystem. Every kernel request that `take` returns has to be answered exactly once with a `reply...`
+ * of its kind (a reply of another kind throws EINVAL and leaves it pending; a reply to an unknown or answered id is
+ * counted as a stray and has no effect). All methods belong to the thread that mounted.
+ */
+export class Session {
+  /** Absolute, without symbolic links as far as the caller resolved them. */
+  readonly mountpoint: string
+  /** Serves the open files; kept alive by the session. */
+  readonly contents: ContentTable
+  readonly #native: NativeSession
+  readonly #scratch: Float64Array
+  readonly #records = new RecordBuffer(batchWords)
+  readonly #packer = new Packer()
+  readonly #statistics = new Float64Array(statisticsLength)
+  #unmounting: Promise<UnmountReport> | undefined
+  readonly #abandon = (): void => {
+    binding.abandon(this.#native)
+  }
+
+  private constructor(native: NativeSession, scratch: Float64Array, contents: ContentTable, mountpoint: string) {
+    this.contents = contents
+    this.#native = native
+    this.#scratch = scratch
+    this.mountpoint = mountpoint
+  }
+
+  /**
+   * Mounts and serves open files from `contents`, which outlives the session and may serve several. `onRequests` is
+   * called on this thread when requests begin to wait; drain them with `take`. It does not keep the process alive. Throws FuseError: ENOENT, ENOTDIR, EBUSY (the mountpoint is or is inside a mount of this
+   * process), ENOTCONN (a dead mount is in the way), EPERM, EACCES, EINVAL.
+   */
+  static mount(options: MountOptions, contents: ContentTable, onRequests: () => void): Session {
+    const checked = checkMountOptions(options)
+    const table = ContentTable.native(contents)
+    if (table === undefined) throw new FuseError(22, "mount", "contents has to be a ContentTable")
+    checkFunction("mount", "onRequests", onRequests)
+    const scratch = new Float64Array(scratchLength)
+    const native = binding.mount(
+      checked.mountpoint,
+      checked.fsName,
+      checked.subtype,
+      checked.allowOther,
+      checked.readOnly,
+      checked.threads,
+      checked.queueLimit,
+      checked.maxTransfer,
+      scratch,
+      table,
+      onRequests
+    )
+    if (isFailure(native)) {
+      throw new FuseError(-native[0], "mount", native[1].trim() || checked.mountpoint)
+    }
+    const session = new Session(native, scratch, contents, checked.mountpoint)
+    mounted.add(session)
+    process.on("exit", session.#abandon)
+    return session
+  }
+
+  /**
+   * Removes up to `limit` (1..256, default 256) waiting requests, in arrival order, cancels first. Empty when none wait.
+   * When more wait than were taken, `onRequests` is called again.
+   */
+  take(limit: number = largestBatch): ReadonlyArray<Request> {
+    const words = binding.take(
+      this.#native,
+      this.#records.numbers,
+      checkInteger("take", "limit", limit, 1, largestBatch)
+    )
+    return this.#records.requests(words)
+  }
+
+  /** Positive errno; EINTR ends a cancelled request. */
+  replyError(id: RequestId, errno: number): void {
+    this.#check("replyError", binding.replyError(this.#native, id, checkErrno("replyError", errno)))
+  }
+
+  /** Success without payload: unlink, rmdir, rename, flush, fsync, fsyncdir, access, set/removexattr, fallocate. */
+  replyOk(id: RequestId): void {
+    this.#check("replyOk", binding.replyOk(this.#native, id))
+  }
+
+  /** lookup, mknod, mkdir, symlink, link. Counts as one lookup of the node until the kernel forgets it. */
+  replyEntry(id: RequestId, entry: Entry): void {
+    putEntry(this.#scratch, 0, entry)
+    this.#check("replyEntry", binding.replyEntry(this.#native, id))
+  }
+
+  /** lookup of a name that is known to be absent; the kernel remembers that for `entryTimeout` seconds. */
+  replyNegative(id: RequestId, entryTimeout: number): void {
+    this.#check("replyNegative", binding.replyNegative(this.#native, id, entryTimeout))
+  }
+
+  replyAttr(id: RequestId, attr: Attr, timeout: number): void {
+    putAttrReply(this.#scratch, attr, timeout)
+    this.#check("replyAttr", binding.replyAttr(this.#native, id))
+  }
+
+  /** Throws EBADF when `open.content` is not open, and the request stays pending. */
+  replyOpen(id: RequestId, open: OpenReply): void {
+    putOpen(this.#scratch, 0, open)
+    this.#check("replyOpen", binding.replyOpen(this.#native, id))
+  }
+
+  replyCreate(id: RequestId, entry: Entry, open: OpenReply): void {
+    putOpen(this.#scratch, putEntry(this.#scratch, 0, entry), open)
+    this.#check("replyCreate", binding.replyCreate(this.#native, id))
+  }
+
+  /** Packs what fits into the kernel's page and returns how many entries that were; in a `plus` page each packed entry with `entry` counts as one lookup. An empty page ends the directory. */
+  replyDirectory(id: RequestId, entries: ReadonlyArray<DirEntry>): number {
+    const count = this.#packer.directory(entries)
+    return this.#check("replyDirectory", binding.replyDirectory(this.#native, id, this.#packer.numbers, count))
+  }
+
+  /** read (up to the size asked for), readlink, getxattr and listxattr (ERANGE goes to the caller when too long). */
+  replyBytes(id: RequestId, bytes: Uint8Array): void {
+    this.#check("replyBytes", binding.replyBytes(this.#native, id, checkBytes("replyBytes", bytes)))
+  }
+
+  /** getxattr and listxattr with size 0. */
+  replySize(id: RequestId, size: number): void {
+    this.#check("replySize", binding.replySize(this.#native, id, checkInteger("replySize", "size", size)))
+  }
+
+  replyStatFs(id: RequestId, stat: StatFs): void {
+    putStatFs(this.#scratch, stat)
+    this.#check("replyStatFs", binding.replyStatFs(this.#native, id))
+  }
+
+  /** Queued, sent in order by a thread of their own; returns at once. ENOBUFS when more than a million wait. */
+  notify(notifications: ReadonlyArray<Notification>): void {
+    this.#packer.notifications(notifications)
+    this.#check("notify", binding.notify(this.#native, this.#packer.numbers, notifications.length))
+  }
+
+  /** Resolves when everything queued before has been delivered to the kernel or refused by it. */
+  async notified(): Promise<void> {
+    this.#check("notified", await binding.notified(this.#native))
+  }
+
+  /** Idempotent: further calls get the first one's report. Keep taking and answering requests until it resolves. */
+  unmount(options: UnmountOptions): Promise<UnmountReport> {
+    const { deadline, force } = checkUnmountOptions(options)
+    this.#unmounting ??= this.#unmount(deadline, force)
+    return this.#unmounting
+  }
+
+  async #unmount(deadline: number, force: boolean): Promise<UnmountReport> {
+    const [outcome, durationMs, abandoned, reason] = await binding.unmount(this.#native, deadline, force)
+    mounted.delete(this)
+    process.off("exit", this.#abandon)
+    binding.close(this.#native)
+    return { outcome: outcomes[outcome] ?? "forced", reason, durationMs, abandoned }
+  }
+
+  stats(): SessionStats {
+    this.#check("stats", binding.statistics(this.#native, this.#statistics))
+    return decodeStatistics(this.#statistics)
+  }
+
+  #check(syscall: string, result: number, detail?: string): number {
+    if (result < 0) throw new FuseError(-result, syscall, detail)
+    return result
+  }
+}

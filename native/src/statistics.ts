@@ -1,0 +1,59 @@
+import { opNames } from "./decode.ts"
+import type { OpStats, SessionStats } from "./types.ts"
+
+const headLength = 16
+const perOp = 5
+
+export const statisticsLength = headLength + opNames.length * perOp
+
+/** Bits of libfuse's FUSE_CAP_* that say something about a session. */
+const capabilityBits = {
+  asyncRead: 0,
+  atomicTruncate: 3,
+  autoInvalidateData: 12,
+  readdirPlus: 13,
+  readdirPlusAuto: 14,
+  asyncDirectIo: 15,
+  writebackCache: 16,
+  parallelDirectoryOperations: 18,
+  noOpendir: 24,
+  explicitInvalidateData: 25
+} as const
+
+/** From the numbers that the addon writes (cpp/addon/session_functions.cpp). Operations that never ran are left out. */
+export const decodeStatistics = (numbers: Float64Array): SessionStats => {
+  const at = (index: number): number => numbers[index] ?? 0
+  const ops: Record<string, OpStats> = {}
+  opNames.forEach((name, op) => {
+    const base = headLength + op * perOp
+    if (at(base) === 0) return
+    ops[name] = {
+      count: at(base),
+      errors: at(base + 1),
+      p50Us: at(base + 2),
+      p99Us: at(base + 3),
+      maxUs: at(base + 4)
+    }
+  })
+  const capabilities = Object.fromEntries(
+    Object.entries(capabilityBits).map(([name, bit]) => [name, (at(14) & (1 << bit)) !== 0])
+  )
+  return {
+    uptimeMs: at(0),
+    queued: at(1),
+    queuedMax: at(2),
+    pending: at(3),
+    dispatched: at(4),
+    completed: at(5),
+    strayReplies: at(6),
+    contents: at(7),
+    handles: at(8),
+    waiters: at(9),
+    notifications: at(10),
+    bytesRead: at(11),
+    bytesWritten: at(12),
+    bytesFilled: at(13),
+    ops,
+    capabilities
+  }
+}

@@ -1,0 +1,126 @@
+/** Checks of what users pass in: each throws a FuseError that names the argument and what it has to be. */
+import { FuseError } from "./errors.ts"
+import type { ContentOptions, MountOptions, Time, UnmountOptions } from "./types.ts"
+
+const refuse = (syscall: string, what: string, value: unknown): never => {
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value)
+  throw new FuseError(22, syscall, `${what}, got ${shown}`)
+}
+
+export const checkInteger = (
+  syscall: string,
+  name: string,
+  value: unknown,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER
+): number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most
+    ? value
+    : refuse(syscall, `${name} has to be an integer from ${least} to ${most}`, value)
+
+const checkString = (syscall: string, name: string, value: unknown): string =>
+  typeof value === "string" && value !== "" && !value.includes("\0")
+    ? value
+    : refuse(syscall, `${name} has to be a string that is not empty and has no NUL`, value)
+
+const checkFlag = (syscall: string, name: string, value: unknown): boolean =>
+  value === undefined
+    ? false
+    : typeof value === "boolean"
+      ? value
+      : refuse(syscall, `${name} has to be a boolean`, value)
+
+const checkObject = (syscall: string, value: unknown): void => {
+  if (typeof value !== "object" || value === null) refuse(syscall, "options have to be an object", value)
+}
+
+export const checkErrno = (syscall: string, value: unknown): number => checkInteger(syscall, "errno", value, 1, 4095)
+
+export const checkPath = (syscall: string, value: unknown): string => checkString(syscall, "path", value)
+
+export const checkFunction = (syscall: string, name: string, value: unknown): void => {
+  if (typeof value !== "function") refuse(syscall, `${name} has to be a function`, typeof value)
+}
+
+export const checkBytes = (syscall: string, value: unknown): Uint8Array => {
+  if (!(value instanceof Uint8Array)) return refuse(syscall, "bytes have to be a Uint8Array", typeof value)
+  const memory: unknown = value.buffer
+  if (typeof memory === "object" && memory !== null && "detached" in memory && memory.detached === true)
+    return refuse(syscall, "bytes must not be detached", "detached")
+  return value
+}
+
+export const checkTime = (syscall: string, name: string, value: Time): Time => {
+  checkObject(syscall, value)
+  checkInteger(syscall, `${name}.sec`, value.sec, Number.MIN_SAFE_INTEGER)
+  checkInteger(syscall, `${name}.nsec`, value.nsec, 0, 999_999_999)
+  return value
+}
+
+const checkKeys = (syscall: string, value: object, allowed: ReadonlyArray<string>): void => {
+  for (const key of Object.keys(value)) {
+    if (!allowed.includes(key)) refuse(syscall, `options are ${allowed.join(", ")}`, key)
+  }
+}
+
+export const checkMountOptions = (options: MountOptions): Required<MountOptions> => {
+  checkObject("mount", options)
+  checkKeys("mount", options, [
+    "mountpoint",
+    "fsName",
+    "subtype",
+    "allowOther",
+    "readOnly",
+    "threads",
+    "queueLimit",
+    "maxTransfer"
+  ])
+  return {
+    mountpoint: checkString("mount", "mountpoint", options.mountpoint),
+    fsName: checkString("mount", "fsName", options.fsName),
+    subtype: checkString("mount", "subtype", options.subtype),
+    allowOther: checkFlag("mount", "allowOther", options.allowOther),
+    readOnly: checkFlag("mount", "readOnly", options.readOnly),
+    threads: checkInteger("mount", "threads", options.threads ?? 4, 1, 16),
+    queueLimit: checkInteger("mount", "queueLimit", options.queueLimit ?? 1000, 1, 100_000),
+    maxTransfer: checkInteger("mount", "maxTransfer", options.maxTransfer ?? 1 << 20, 4096, 1 << 20)
+  }
+}
+
+export const checkUnmountOptions = (options: UnmountOptions): Required<UnmountOptions> => {
+  checkObject("unmount", options)
+  checkKeys("unmount", options, ["deadline", "force"])
+  return {
+    deadline: Math.floor(
+      typeof options.deadline === "number" && options.deadline >= 0 && options.deadline <= 3_600_000
+        ? options.deadline
+        : refuse("unmount", "deadline has to be milliseconds from 0 to 3600000", options.deadline)
+    ),
+    force: checkFlag("unmount", "force", options.force)
+  }
+}
+
+/** Ranges as a packed array: ascending, not empty, not touching, within the size. */
+export const checkExtents = (name: string, extents: ReadonlyArray<number>, size: number): Float64Array => {
+  if (!Array.isArray(extents) || extents.length % 2 !== 0) {
+    return refuse("open", `${name} has to be an array of start, end pairs`, typeof extents)
+  }
+  let before = -1
+  for (const edge of extents) {
+    checkInteger("open", name, edge, 0, size)
+    if (edge <= before) refuse("open", `${name} has to ascend without touching`, extents.join(","))
+    before = edge
+  }
+  return Float64Array.from(extents)
+}
+
+export const checkContentOptions = (options: ContentOptions): void => {
+  checkObject("open", options)
+  checkKeys("open", options, ["path", "create", "size", "mtime", "valid", "dirty", "modified", "generation"])
+  checkPath("open", options.path)
+  checkFlag("open", "create", options.create)
+  checkFlag("open", "modified", options.modified)
+  checkInteger("open", "size", options.size)
+  checkTime("open", "mtime", options.mtime)
+  checkInteger("open", "generation", options.generation)
+}
