@@ -119,7 +119,7 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
   return control.pipe(
     Layer.provideMerge(fuse),
     Layer.provideMerge(filesystem),
-    Layer.provideMerge(Sync.layer({ interval: values.sync.interval })),
+    Layer.provideMerge(Sync.layer({ pollInterval: values.sync.interval, uploads: upload.workers })),
     Layer.provideMerge(Transfers.layer({ uploads: upload.workers, downloads: download.workers })),
     Layer.provideMerge(
       ContentStore.layer({ directory: join(cacheDirectory, "content"), limit: cache.limit, reserve: cache.reserve })

@@ -38,10 +38,10 @@ export const options = {
   sync: {
     interval: Kind.duration({
       default: 30_000,
-      minimum: 1000,
+      minimum: 5000,
       maximum: 24 * 60 * minute,
       doc: "Time between two polls for changes at the server.",
-      ...live
+      ...restart
     })
   },
   upload: {
