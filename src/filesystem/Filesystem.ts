@@ -126,7 +126,7 @@ const make = Effect.fnUntraced(function* (config: FilesystemConfig) {
   const directories = Directories.make({ tree, sync, config })
   const openFiles = OpenFiles.make({ tree, content, attributes })
   const { localPatterns } = config
-  const namespace = Namespace.make({ tree, attributes, directories, openFiles, localPatterns })
+  const namespace = Namespace.make({ tree, directories, openFiles, localPatterns })
   const { refusal } = namespace
   const xattrs = Xattrs.make({ tree, content, directories, refusal })
 
@@ -181,7 +181,7 @@ const make = Effect.fnUntraced(function* (config: FilesystemConfig) {
     const mtime = size !== undefined && change.mtime === "now" ? undefined : at(change.mtime)
     if (mtime !== undefined) yield* openFiles.setModified(item, mtime, now)
     const atime = at(change.atime)
-    attributes.setTimes(ino, { ...(mtime === undefined ? {} : { mtime }), ...(atime === undefined ? {} : { atime }) })
+    if (atime !== undefined) attributes.setAccessed(ino, atime)
     return yield* stat(ino)
   }, Effect.uninterruptible)
 

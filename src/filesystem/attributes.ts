@@ -1,8 +1,8 @@
 /**
- * What `stat` shows: the row, the live size and time of an open body over it, and what only this machine keeps in
- * memory (access times, times of directories whose entries changed here).
+ * What `stat` shows: the row, the live size and time of an open body over it, and the access times that somebody set.
  *
- * Those last ones are conveniences of bounded size: when one is dropped, or after a restart, the row's times show again.
+ * Access times are kept in memory only and reading does not move them (as with `noatime`); without one, and after a
+ * restart, the modification time shows.
  */
 import type { ContentId, ContentState } from "@onemount/fuse-native"
 import type { ContentStore } from "../content/ContentStore.ts"
@@ -15,16 +15,16 @@ import type { FilesystemConfig } from "./FilesystemConfig.ts"
 
 const typeDirectory = 0o040000
 const typeFile = 0o100000
-/** Times kept in memory for at most this many items each. */
+/** Items whose access times are remembered at most. */
 const remembered = 20_000
+
+/** What the tree gives items nobody did a chmod on; they show the mount's defaults instead. */
+const untouched = { file: 0o644, directory: 0o755 }
 
 export interface Attributes {
   /** `body` is the open body a handle reads from; without it the item's current one counts. */
   stat(item: Item, body?: ContentId): Stat
-  /** An entry of the directory came, went or changed its name. */
-  touch(directory: Ino, now: Time): void
-  /** A person set the times: they win over what was remembered. */
-  setTimes(ino: Ino, times: { readonly mtime?: Time; readonly atime?: Time }): void
+  setAccessed(ino: Ino, atime: Time): void
 }
 
 export const make = (layers: {
@@ -33,8 +33,12 @@ export const make = (layers: {
   readonly config: FilesystemConfig
 }): Attributes => {
   const { tree, content, config } = layers
-  const touched = new BoundedMap<Ino, Time>(remembered)
   const accessed = new BoundedMap<Ino, Time>(remembered)
+
+  const permissions = ({ kind, mode }: Item): number => {
+    if (kind === "file") return mode === untouched.file ? config.fileMode : mode & 0o7777
+    return mode === untouched.directory ? config.dirMode : mode & 0o7777
+  }
 
   const file = (item: Item, live: ContentState | undefined): Stat => {
     const written = live !== undefined && live.mtimeMoved
@@ -45,39 +49,31 @@ export const make = (layers: {
       mtime,
       ctime: written ? later(live.mtime, item.ctime) : item.ctime,
       atime: accessed.get(item.ino) ?? mtime,
-      mode: typeFile | (item.mode & 0o7777),
+      mode: typeFile | permissions(item),
       nlink: item.parent === null ? 0 : 1,
       uid: config.uid,
       gid: config.gid
     }
   }
 
-  const directory = (item: Item): Stat => {
-    const moved = touched.get(item.ino)
-    const mtime = moved === undefined ? item.mtime : later(moved, item.mtime)
-    return {
-      item,
-      size: 4096,
-      mtime,
-      ctime: moved === undefined ? item.ctime : later(moved, item.ctime),
-      atime: accessed.get(item.ino) ?? mtime,
-      mode: typeDirectory | (item.kind === "other" ? 0o555 : item.mode & 0o7777),
-      nlink: item.parent === null ? 0 : item.kind === "other" ? 2 : 2 + tree.subdirectories(item.ino),
-      uid: config.uid,
-      gid: config.gid
-    }
-  }
+  const directory = (item: Item): Stat => ({
+    item,
+    size: 4096,
+    mtime: item.mtime,
+    ctime: item.ctime,
+    atime: accessed.get(item.ino) ?? item.mtime,
+    mode: typeDirectory | (item.kind === "other" ? 0o555 : permissions(item)),
+    nlink: item.parent === null ? 0 : item.kind === "other" ? 2 : 2 + tree.subdirectories(item.ino),
+    uid: config.uid,
+    gid: config.gid
+  })
 
   return {
     stat: (item, body) =>
       item.kind === "file"
         ? file(item, body === undefined ? content.live(item) : content.table.state(body))
         : directory(item),
-    touch: (ino, now) => touched.set(ino, now),
-    setTimes: (ino, { mtime, atime }) => {
-      if (mtime !== undefined) touched.delete(ino)
-      if (atime !== undefined) accessed.set(ino, atime)
-    }
+    setAccessed: (ino, atime) => accessed.set(ino, atime)
   }
 }
 

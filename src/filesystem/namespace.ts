@@ -6,7 +6,6 @@
 import { Effect, Option } from "effect"
 import type { Ino, Item } from "../tree/Item.ts"
 import type { Tree } from "../tree/Tree.ts"
-import type { Attributes } from "./attributes.ts"
 import { BoundedMap } from "./BoundedMap.ts"
 import type { Directories } from "./directories.ts"
 import { fromTree } from "./errors.ts"
@@ -34,12 +33,11 @@ export interface Namespace {
 
 export const make = (layers: {
   readonly tree: Tree["Service"]
-  readonly attributes: Attributes
   readonly directories: Directories
   readonly openFiles: OpenFiles
   readonly localPatterns: ReadonlyArray<string>
 }): Namespace => {
-  const { tree, attributes, directories, openFiles } = layers
+  const { tree, directories, openFiles } = layers
   const isLocalName = localNames(layers.localPatterns)
   const refusals = new BoundedMap<Ino, string>(1000)
 
@@ -67,14 +65,12 @@ export const make = (layers: {
     const now = yield* currentTime
     const options = { name: place.name, kind, mode: mode & 0o7777, now, localOnly }
     const item = yield* Effect.mapError(tree.create(place.parent, options), fromTree)
-    attributes.touch(place.parent, now)
     return item
   })
 
   const remove = Effect.fnUntraced(function* (place: Place, item: Item): Effect.fn.Return<void, FsError> {
     const now = yield* currentTime
     yield* Effect.mapError(tree.remove(item.ino, now), fromTree)
-    attributes.touch(place.parent, now)
     yield* openFiles.reclaim(item.ino)
   })
 
@@ -143,8 +139,6 @@ export const make = (layers: {
     const { localOnly } = target?.name === to.name ? { localOnly: staysLocal(to) } : yield* admit(to)
     const now = yield* currentTime
     const replaced = yield* Effect.mapError(tree.rename(source.ino, { ...to, localOnly, now }), fromTree)
-    attributes.touch(from.parent, now)
-    attributes.touch(to.parent, now)
     if (Option.isSome(replaced)) yield* openFiles.reclaim(replaced.value.ino)
   })
 
@@ -162,8 +156,6 @@ export const make = (layers: {
     }
     const now = yield* currentTime
     yield* Effect.mapError(tree.exchange(source.ino, target.ino, now), fromTree)
-    attributes.touch(from.parent, now)
-    attributes.touch(to.parent, now)
   })
 
   const rename = Effect.fnUntraced(function* (from: Place, to: Place, flags: number): Effect.fn.Return<void, FsError> {

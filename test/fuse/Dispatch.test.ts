@@ -104,7 +104,7 @@ describe("Dispatch", () => {
         lookup: (_, name) => (name === "a" ? Effect.succeed(statOf(7, "a")) : notFound)
       })
       const found = reply<Entry>(one({ op: "lookup", parent: node(1), name: "a" }), "replyEntry")
-      assert.deepInclude(found, { nodeId: 7, generation: 0, entryTimeout: 100, attrTimeout: 100 })
+      assert.deepInclude(found, { nodeId: node(7), generation: 0, entryTimeout: 100, attrTimeout: 100 })
       assert.deepInclude(found.attr, { ino: 7, size: 10, blocks: 1, mode: 0o100644, nlink: 1, uid: 1000 })
       assert.strictEqual(reply(one({ op: "lookup", parent: node(1), name: "b" }), "replyNegative"), 100)
       assert.strictEqual(error(one({ op: "readlink", node: node(7) })), errno.EINVAL)
