@@ -47,7 +47,7 @@ export const download = (parts: DriveParts, call: Call, segments: ReadonlyArray<
     const headers: HeaderRecord = {
       "accept-ranges": "bytes",
       "content-type": mimeType(name),
-      "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+      "content-disposition": `attachment; filename*=UTF-8''${extendedValue(name)}`,
       etag: tag
     }
     const wanted = ifRange !== undefined && ifRange !== tag ? undefined : parseRange(range, size)
@@ -61,6 +61,10 @@ export const download = (parts: DriveParts, call: Call, segments: ReadonlyArray<
       body
     }
   })
+
+/** RFC 8187: what encodeURIComponent leaves alone and a header parameter may not hold. */
+const extendedValue = (text: string): string =>
+  encodeURIComponent(text).replace(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
 
 const unsatisfiable = (size: number): never => {
   const { message } = invalidRange()

@@ -16,6 +16,12 @@ export interface ShapeContext {
   readonly select: ReadonlySet<string> | undefined
 }
 
+/** How items refer to the folder they are in. */
+interface Folder {
+  readonly name: string
+  readonly path: string
+}
+
 /** RFC 3339 in UTC; without a fraction when there is none. */
 export const timestamp = (millis: number): string => new Date(millis).toISOString().replace(".000Z", "Z")
 
@@ -26,25 +32,25 @@ const identity = { user: { displayName: "Embedded Drive", id: "0" } }
 /** Shapes the items of one reply; folder paths are worked out once for all of them. */
 export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
   const { model, select } = context
-  const paths = new Map<number, string>()
+  const folders = new Map<number, Folder>()
 
-  const pathOf = (folder: number): string => {
-    const known = paths.get(folder)
+  const folderOf = (id: number): Folder => {
+    const known = folders.get(id)
     if (known !== undefined) return known
-    const row = model.table.byId(folder)
-    const name = context.encodePaths ? encodeURIComponent(row?.name ?? "") : (row?.name ?? "")
-    const path =
-      row === undefined || row.parent === null ? `/drives/${model.driveId}/root:` : `${pathOf(row.parent)}/${name}`
-    paths.set(folder, path)
-    return path
+    const row = model.table.byId(id)
+    const name = row?.name ?? ""
+    const below = row === undefined || row.parent === null ? undefined : folderOf(row.parent)
+    const segment = context.encodePaths ? encodeURIComponent(name) : name
+    const folder = { name, path: below === undefined ? `/drives/${model.driveId}/root:` : `${below.path}/${segment}` }
+    folders.set(id, folder)
+    return folder
   }
 
   const parentReference = (row: ItemRow): Json => {
     const drive = { driveId: model.driveId, driveType: "personal" }
     if (row.parent === null) return drive
     if (row.deleted === 1) return { ...drive, id: model.tags.id(row.parent) }
-    const parent = model.table.byId(row.parent)
-    return { ...drive, id: model.tags.id(row.parent), name: parent?.name, path: pathOf(row.parent) }
+    return { ...drive, id: model.tags.id(row.parent), ...folderOf(row.parent) }
   }
 
   const wants = (property: string): boolean => select === undefined || select.has(property)

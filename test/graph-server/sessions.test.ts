@@ -1,0 +1,164 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
+import * as GraphServer from "../../src/graph-server/GraphServer.ts"
+import { bytesOf, deltaPass, drive, get, post, put, remove } from "./api.ts"
+
+const unit = 320 * 1024
+const path = "/me/drive/root:/big.bin"
+const total = 2 * unit + 1000
+const bytes = bytesOf(total)
+
+const start = (body: unknown = {}, headers: Record<string, string> = {}) =>
+  post(`${path}:/createUploadSession`, body, { headers })
+
+const fragment = (url: string, from: number, to: number, size = total, headers: Record<string, string> = {}) =>
+  put(url, bytes.subarray(from, to), {
+    token: null,
+    headers: { "content-range": `bytes ${from}-${to - 1}/${size}`, ...headers }
+  })
+
+describe("upload sessions", () => {
+  it.effect("collect fragments and end with the complete item", () =>
+    Effect.gen(function* () {
+      const times = { createdDateTime: "2010-01-01T00:00:00Z", lastModifiedDateTime: "2011-01-01T00:00:00Z" }
+      const session = yield* start({ item: { "@microsoft.graph.conflictBehavior": "fail", fileSystemInfo: times } })
+      assert.strictEqual(session.status, 200)
+      assert.deepStrictEqual(session.body.nextExpectedRanges, ["0-"])
+      assert.property(session.body, "@odata.context")
+      const url = session.body.uploadUrl
+      const first = yield* fragment(url, 0, unit)
+      assert.deepStrictEqual([first.status, first.body.nextExpectedRanges], [202, [`${unit}-`]])
+      assert.isString(first.body.expirationDateTime)
+      assert.strictEqual((yield* get(path)).status, 404)
+      assert.deepStrictEqual((yield* get(url, { token: null })).body.nextExpectedRanges, [`${unit}-`])
+      yield* fragment(url, unit, 2 * unit)
+      const last = yield* fragment(url, 2 * unit, total)
+      assert.strictEqual(last.status, 201)
+      assert.deepStrictEqual([last.body.size, last.body.file?.hashes.quickXorHash], [total, quickXorHash(bytes)])
+      assert.deepStrictEqual(last.body.fileSystemInfo, times)
+      const content = yield* get(last.body["@microsoft.graph.downloadUrl"] ?? "")
+      assert.isTrue(content.bytes.equals(bytes))
+      assert.strictEqual((yield* get(url)).status, 404)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("take properties without the item wrapper, and replace by id keeping it", () =>
+    Effect.gen(function* () {
+      const old = yield* put(`${path}:/content`, "old")
+      const times = { lastModifiedDateTime: "2011-01-01T00:00:00Z" }
+      const body = { "@microsoft.graph.conflictBehavior": "replace", fileSystemInfo: times }
+      const session = yield* post(`/me/drive/items/${old.body.id}/createUploadSession`, body)
+      const done = yield* fragment(session.body.uploadUrl, 0, 500, 500)
+      assert.deepStrictEqual([done.status, done.body.id, done.body.size], [200, old.body.id, 500])
+      assert.strictEqual(done.body.fileSystemInfo.lastModifiedDateTime, times.lastModifiedDateTime)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("say exactly what is wrong with a fragment, and go on", () =>
+    Effect.gen(function* () {
+      const url = (yield* start()).body.uploadUrl
+      yield* fragment(url, 0, unit)
+      const refusals: ReadonlyArray<readonly [number, string, ReturnType<typeof fragment>]> = [
+        [416, "fragmentOverlap", fragment(url, 0, unit)],
+        [416, "fragmentOutOfOrder", fragment(url, 2 * unit, total)],
+        [
+          400,
+          "fragmentLengthMismatch",
+          fragment(url, unit, 2 * unit, total, { "content-range": `bytes ${unit}-${unit}/${total}` })
+        ],
+        [400, "invalidParameterFormat", fragment(url, unit, unit + 1000)],
+        [400, "invalidParameterFormat", fragment(url, unit, 2 * unit, total + 1)],
+        [400, "invalidParameterFormat", put(url, "x")],
+        [400, "invalidParameterFormat", fragment(url, unit, 2 * unit, total, { "content-range": "bytes 5-2/9" })]
+      ]
+      for (const [status, inner, attempt] of refusals) {
+        const reply = yield* attempt
+        assert.deepStrictEqual([reply.status, reply.body.error.innerError["code"]], [status, inner])
+      }
+      assert.deepStrictEqual((yield* get(url)).body.nextExpectedRanges, [`${unit}-`])
+      assert.strictEqual((yield* fragment(url, unit, 2 * unit)).status, 202)
+      assert.strictEqual((yield* fragment(url, 2 * unit, total)).status, 201)
+      assert.strictEqual((yield* get(path)).body.file?.hashes.quickXorHash, quickXorHash(bytes))
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("refuse fragments over the limit, targets that cannot be, and what does not fit", () =>
+    Effect.gen(function* () {
+      const url = (yield* start()).body.uploadUrl
+      const large = yield* fragment(url, 0, 2 * unit)
+      assert.deepStrictEqual([large.status, large.body.error.innerError["code"]], [413, "maxFragmentLengthExceeded"])
+      assert.strictEqual((yield* post("/me/drive/root/createUploadSession", {})).status, 409)
+      assert.strictEqual((yield* post("/me/drive/root:/no/where:/createUploadSession", {})).status, 404)
+      assert.strictEqual((yield* post("/me/drive/root:/a*b:/createUploadSession", {})).status, 400)
+      assert.strictEqual((yield* start({ deferCommit: true })).status, 501)
+      yield* (yield* GraphServer.DriveAdmin).setQuota(1000)
+      assert.strictEqual((yield* start({ item: { fileSize: 1001 } })).status, 507)
+      const small = (yield* start()).body.uploadUrl
+      assert.strictEqual((yield* fragment(small, 0, unit)).status, 507)
+      assert.deepStrictEqual((yield* get(small)).body.nextExpectedRanges, ["0-"])
+    }).pipe(Effect.provide(drive({ settings: { fragmentLimit: unit } })))
+  )
+
+  it.effect("look at conflicts and tags when they start and when they end", () =>
+    Effect.gen(function* () {
+      const one = yield* start({ item: { "@microsoft.graph.conflictBehavior": "fail" } })
+      const renaming = yield* start({ item: { "@microsoft.graph.conflictBehavior": "rename" } })
+      const old = yield* put(`${path}:/content`, "first")
+      const matching = yield* start({}, { "if-match": old.body.eTag })
+      yield* put(`${path}:/content`, "second")
+      assert.strictEqual((yield* start({ item: { "@microsoft.graph.conflictBehavior": "fail" } })).status, 409)
+      assert.strictEqual((yield* start({}, { "if-match": old.body.eTag })).status, 412)
+      assert.strictEqual((yield* fragment(one.body.uploadUrl, 0, 500, 500)).status, 409)
+      assert.deepStrictEqual((yield* get(one.body.uploadUrl)).body.nextExpectedRanges, [])
+      assert.strictEqual((yield* fragment(matching.body.uploadUrl, 0, 500, 500)).status, 412)
+      assert.strictEqual((yield* fragment(renaming.body.uploadUrl, 0, 500, 500)).body.name, "big 1.bin")
+      assert.strictEqual((yield* get(path)).body.size, 6)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("end by cancelling and by expiry, which each fragment puts off", () =>
+    Effect.gen(function* () {
+      const cancelled = (yield* start()).body.uploadUrl
+      yield* fragment(cancelled, 0, unit)
+      assert.strictEqual((yield* remove(cancelled, { token: null })).status, 204)
+      const gone = yield* fragment(cancelled, unit, 2 * unit)
+      assert.deepStrictEqual([gone.status, gone.body.error.innerError["code"]], [404, "uploadSessionNotFound"])
+      const url = (yield* start()).body.uploadUrl
+      yield* TestClock.adjust("50 minutes")
+      yield* fragment(url, 0, unit)
+      yield* TestClock.adjust("50 minutes")
+      assert.strictEqual((yield* fragment(url, unit, 2 * unit)).status, 202)
+      yield* TestClock.adjust("61 minutes")
+      assert.strictEqual((yield* fragment(url, 2 * unit, total)).status, 404)
+      assert.strictEqual((yield* remove(url)).status, 404)
+    }).pipe(Effect.provide(drive({ settings: { uploadSessionLifetime: 60 * 60 * 1000 } })))
+  )
+
+  it.effect("are one change in delta", () =>
+    Effect.gen(function* () {
+      const { deltaLink } = yield* deltaPass("/me/drive/root/delta")
+      const url = (yield* start()).body.uploadUrl
+      yield* fragment(url, 0, unit)
+      assert.deepStrictEqual((yield* deltaPass(deltaLink)).items, [])
+      yield* fragment(url, unit, 2 * unit)
+      yield* fragment(url, 2 * unit, total)
+      const { items } = yield* deltaPass(deltaLink)
+      assert.deepStrictEqual(
+        items.map(({ name }) => name),
+        ["root", "big.bin"]
+      )
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("take fragments one after the other, whoever sends them", () =>
+    Effect.gen(function* () {
+      const url = (yield* start()).body.uploadUrl
+      const twice = yield* Effect.all([fragment(url, 0, unit), fragment(url, 0, unit)], { concurrency: 2 })
+      assert.deepStrictEqual(twice.map(({ status }) => status).sort(), [202, 416])
+      yield* fragment(url, unit, 2 * unit)
+      assert.strictEqual((yield* fragment(url, 2 * unit, total)).body.file?.hashes.quickXorHash, quickXorHash(bytes))
+    }).pipe(Effect.provide(drive()))
+  )
+})
