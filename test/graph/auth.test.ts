@@ -1,6 +1,6 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer, Logger, Redacted } from "effect"
+import { ByteSize, Effect, FileSystem, Layer, Logger, Option, Redacted } from "effect"
 import { Auth } from "../../src/graph/Auth.ts"
 import { ItemId } from "../../src/graph/DriveItem.ts"
 import { GraphClient } from "../../src/graph/GraphClient.ts"
@@ -80,6 +80,42 @@ describe("Auth.layerFile", () => {
     )
   )
 })
+
+describe("a token file that looks unchanged", () => {
+  it.effect("is read once, and again after a refusal", () => {
+    let reads = 0
+    const files = FileSystem.layerNoop({
+      stat: () => Effect.succeed(unchanged),
+      readFileString: () => Effect.sync(() => `token-${++reads}`)
+    })
+    return Effect.gen(function* () {
+      const auth = yield* Auth
+      const first = yield* auth.token
+      assert.strictEqual(Redacted.value(yield* auth.token), "token-1")
+      yield* auth.invalidate(first)
+      assert.strictEqual(Redacted.value(yield* auth.token), "token-2")
+      yield* auth.invalidate(first)
+      assert.strictEqual(Redacted.value(yield* auth.token), "token-2")
+    }).pipe(Effect.provide(Auth.layerFile("/token").pipe(Layer.provide(files))))
+  })
+})
+
+const unchanged: FileSystem.File.Info = {
+  type: "File",
+  mtime: Option.some(new Date(0)),
+  atime: Option.none(),
+  birthtime: Option.none(),
+  dev: 0n,
+  ino: Option.some(1n),
+  mode: 0o600,
+  nlink: Option.none(),
+  uid: Option.none(),
+  gid: Option.none(),
+  rdev: Option.none(),
+  size: ByteSize.bytes(7),
+  blksize: Option.none(),
+  blocks: Option.none()
+}
 
 describe("401", () => {
   it.effect("asks for another token and repeats once, mutations too", () => {

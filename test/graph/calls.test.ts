@@ -1,6 +1,6 @@
 /** What each method sends, and which reason each refusal becomes. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Option, References, Stream } from "effect"
+import { Effect, Logger, Option, References, Stream, Tracer } from "effect"
 import { readFileSync } from "node:fs"
 import { ItemId } from "../../src/graph/DriveItem.ts"
 import { GraphClient } from "../../src/graph/GraphClient.ts"
@@ -80,6 +80,32 @@ describe("refusals", () => {
         assert.notInclude(logged.join(), "up.test")
       })
     ).pipe(Effect.provide(Logger.layer([logger])), Effect.provideService(References.MinimumLogLevel, "Debug"))
+  })
+})
+
+describe("spans", () => {
+  it.effect("never carry pre-authenticated URLs", () => {
+    const attributes: Array<unknown> = []
+    const tracer = Tracer.make({
+      span(options) {
+        const span = new Tracer.NativeSpan(options)
+        attributes.push(span.name, span.attributes)
+        return span
+      }
+    })
+    const url = `https://up.test/s?tempauth=${secret}`
+    const server = new ScriptedServer(() => json({ nextExpectedRanges: ["0-"] }))
+    return withGraph(server, (graph) => graph.uploadStatus({ url, expires: 0, nextOffset: 0 })).pipe(
+      Effect.withTracer(tracer),
+      Effect.andThen(
+        Effect.sync(() => {
+          assert.include(attributes, "GraphClient.uploadStatus")
+          const shown = JSON.stringify(attributes.map((value) => (value instanceof Map ? [...value] : value)))
+          assert.notInclude(shown, secret)
+          assert.notInclude(shown, "up.test")
+        })
+      )
+    )
   })
 })
 

@@ -140,6 +140,40 @@ describe("wrong answers are Malformed, never bytes", () => {
     })
   }
 
+  it.effect("the start of the whole content is not taken for the range", () => {
+    let received = 0
+    const server = drive(() => new Response(bodyStream([content.slice(0, 20), content.slice(20)], "close")))
+    const count = GraphClient.use((graph) =>
+      Stream.runForEach(graph.download(id, cTag, { offset: 100, length: 50 }), (bytes) =>
+        Effect.sync(() => void (received += bytes.length))
+      )
+    )
+    return Effect.gen(function* () {
+      assert.strictEqual((yield* run(server, count))._tag, "Failure")
+      assert.strictEqual(received, 0)
+    })
+  })
+
+  for (const [name, parts] of [
+    ["in the chunk that completes the range", [content.slice(100, 151)]],
+    ["in a chunk of their own", [content.slice(100, 150), content.slice(150, 151)]]
+  ] as const) {
+    it.effect(`surplus bytes do not reach the consumer: ${name}`, () => {
+      let received = 0
+      const server = drive((seen) => partial(...asked(seen), bodyStream(parts, "close")))
+      const count = GraphClient.use((graph) =>
+        Stream.runForEach(graph.download(id, cTag, { offset: 100, length: 50 }), (bytes) =>
+          Effect.sync(() => void (received += bytes.length))
+        )
+      )
+      return Effect.gen(function* () {
+        const result = yield* run(server, count)
+        assert.isTrue(result._tag === "Failure" && result.failure.reason._tag === "Malformed")
+        assert.isAtMost(received, 50)
+      })
+    })
+  }
+
   it("HTML with 200 has another length", () => {
     const headers = { "content-length": "31" }
     assert.isNotNull(headProblem({ status: 200, headers }, { first: 0, end: size, size }))
@@ -271,6 +305,18 @@ describe("download URLs", () => {
 })
 
 describe("interruptions", () => {
+  it.effect("after the last byte do not matter", () => {
+    const server = drive((seen) => {
+      const [first, last] = asked(seen)
+      return partial(first, last, bodyStream([content.slice(first, last)], "cut"))
+    })
+    return Effect.gen(function* () {
+      const result = yield* run(server, fetchRange(0, 50))
+      assert.deepStrictEqual(Result.getOrNull(result), content.slice(0, 50))
+      assert.strictEqual(transfersOf(server).length, 1)
+    })
+  })
+
   for (const end of ["cut", "stall"] as const) {
     it.effect(`a body that is ${end} goes on at the byte reached`, () => {
       const server = drive((seen) => {

@@ -120,6 +120,21 @@ describe("without Retry-After", () => {
     })
   )
 
+  it.effect("nobody waits forever at a gate that closes again and again", () =>
+    Effect.gen(function* () {
+      const gate = makeThrottleGate(defaultLimits)
+      const passage = yield* gate.pass("x")
+      yield* gate.close(passage, 20_000)
+      const waiter = yield* Effect.forkChild(Effect.flip(gate.pass("y")))
+      for (let waited = 0; waited <= defaultLimits.throttleWait; waited += 10_000) {
+        yield* TestClock.adjust(10_000)
+        yield* gate.close(passage, 20_000)
+      }
+      const error = yield* Fiber.join(waiter)
+      assert.strictEqual(error.reason._tag, "Throttled")
+    })
+  )
+
   it.effect("the wait stays below its cap", () =>
     Effect.gen(function* () {
       const gate = makeThrottleGate(defaultLimits)
