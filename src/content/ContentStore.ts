@@ -10,11 +10,30 @@
  * Guards: dirty, open or uploading bodies are never evicted or overwritten; eviction is least recently used first and
  * keeps the store within `limit` and the disk above `reserve`.
  */
-import { Context, type Effect, type Queue, type Scope } from "effect"
+import { Context, type Effect, Layer, type Queue, type Scope } from "effect"
 import type { ContentId, ContentState, ContentTable } from "@onemount/fuse-native"
+import type { Events } from "../events/Events.ts"
 import type { Time } from "../graph/DriveItem.ts"
 import type { ContentKey, Ino, Item } from "../tree/Item.ts"
+import type { MountDatabase } from "../tree/MountDatabase.ts"
+import type { Tree } from "../tree/Tree.ts"
 import type { ContentError } from "./ContentError.ts"
+import { makeContentStore } from "./makeContentStore.ts"
+
+export interface ContentStoreOptions {
+  /** The mount's cache directory; bodies are kept in `content/` below it. */
+  readonly directory: string
+  /** Most bytes on the disk; default 20 GiB or 10 % of the disk, whichever is less. */
+  readonly limit?: number
+  /** Bytes of free disk space left to others; default 0. */
+  readonly reserve?: number
+  /** Quiet time after a commit before it is sent, in milliseconds; default 2,000. */
+  readonly window?: number
+  /** Longest time a commit is held back by later ones, in milliseconds; default 60,000. */
+  readonly maxWait?: number
+  /** Bound of `fetches`; default 500. */
+  readonly fetchLimit?: number
+}
 
 /** Readers wait for a range of a body that is not here. */
 export interface Fetch {
@@ -90,4 +109,13 @@ export class ContentStore extends Context.Service<
     evict(bytes: number): Effect.Effect<number, ContentError>
     readonly usage: Effect.Effect<CacheUsage>
   }
->()("onemount/content/ContentStore") {}
+>()("onemount/content/ContentStore") {
+  /**
+   * Recovers what the last run left, then serves; at the end records what is open. Fails when the directory or the
+   * database cannot be used.
+   */
+  static readonly layer = (
+    options: ContentStoreOptions
+  ): Layer.Layer<ContentStore, ContentError, Tree | MountDatabase | Events> =>
+    Layer.effect(ContentStore, makeContentStore(options))
+}

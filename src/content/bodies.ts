@@ -1,0 +1,212 @@
+/**
+ * Bodies in use: counted references, one entry per body of the content table. Opening and the last step of closing are
+ * synchronous, so that an entry in the map is always open in the table; commits and saved extents of one body follow
+ * each other under its lock.
+ *
+ * After each commit the table is told that the body is clean, so that the next write asks again and its row says that
+ * there are unrecorded writes; which ranges the server lacks is therefore collected here (`dirty`).
+ */
+import { Semaphore } from "effect"
+import { ContentId, type ContentState, type ContentTable, type Extents } from "@onemount/fuse-native"
+import { type ContentKey, type Ino, type Item } from "../tree/Item.ts"
+import { versionOf } from "../tree/BodyTable.ts"
+import type { Tree } from "../tree/Tree.ts"
+import { ContentError } from "./ContentError.ts"
+import type { ContentFiles } from "./ContentFiles.ts"
+import { type ContentRow, type ContentRows, isEdited } from "./ContentRows.ts"
+import * as extents from "./extents.ts"
+import type { Keeper } from "./Keeper.ts"
+
+export interface Body {
+  readonly content: ContentId
+  readonly key: ContentKey
+  /** Owner; a body can move to another item when a conflict is settled. */
+  ino: Ino
+  references: number
+  /** One commit or save at a time. */
+  readonly lock: Semaphore.Semaphore
+  /** One snapshot at a time. */
+  readonly freezing: Semaphore.Semaphore
+  /** Generation that the row has. */
+  committed: number
+  /** Ranges the server lacks, as of the last commit; undefined when it lacks nothing. */
+  dirty: Extents | undefined
+  /** Filled bytes whose extents are not saved yet. */
+  unsaved: number
+  /** When extents were saved last, milliseconds since the epoch. */
+  savedAt: number
+  saving: boolean
+  /** What the keeper counts for it. */
+  diskBytes: number
+}
+
+/** What everything in this folder shares. */
+export interface Store {
+  readonly tree: Tree["Service"]
+  readonly table: ContentTable
+  readonly files: ContentFiles
+  readonly rows: ContentRows
+  readonly keeper: Keeper
+  readonly bodies: Map<ContentId, Body>
+  /** Hashes of generations that were computed before; bounded. */
+  readonly hashes: Map<ContentKey, { readonly generation: number; readonly hash: string }>
+  readonly timing: { readonly window: number; readonly maxWait: number }
+}
+
+/** Opens the body of an item that is not open yet. Throws ContentError, FuseError and what files and SQLite throw. */
+export const openBody = (store: Store, item: Item, now: number): Body => {
+  const row = item.content === null ? undefined : store.rows.get(item.content)
+  if (row !== undefined) return reopen(store, item, row, now)
+  if (item.content !== null && hasUnsentContent(store, item.ino)) {
+    throw damaged(store, item, item.content, "its record is missing")
+  }
+  return create(store, item, now)
+}
+
+export const hasUnsentContent = ({ tree }: Store, ino: Ino): boolean =>
+  tree.intents(ino).some(({ kind }) => kind === "content" || kind === "create")
+
+/** A ghost gets a sparse file with nothing in it. */
+const create = (store: Store, item: Item, now: number): Body => {
+  const { rows, files, keeper } = store
+  const { ino, size, mtime, generation } = item
+  const key = rows.create({
+    ...{ ino, size, mtime, generation, now },
+    version: versionOf(item),
+    valid: extents.pack([]),
+    complete: size === 0
+  })
+  keeper.adjust(0, 1)
+  try {
+    return enter(store, { key, item, now, size, valid: [], dirty: undefined, generation, diskBytes: 0 })
+  } catch (cause) {
+    rows.drop(key)
+    keeper.adjust(0, -1)
+    files.remove(key)
+    throw cause
+  }
+}
+
+const reopen = (store: Store, item: Item, row: ContentRow, now: number): Body => {
+  const { rows, files } = store
+  const { key } = row
+  const edited = isEdited(row) || hasUnsentContent(store, item.ino)
+  if (row.editing) throw damaged(store, item, key, "changes of an earlier run could not be recovered")
+  const facts = files.facts(key)
+  const valid = extents.unpack(row.valid, row.size)
+  const intact = valid !== undefined && extents.end(valid) <= (facts?.size ?? 0) && (edited || row.size === item.size)
+  if (!intact && edited) throw damaged(store, item, key, "the file is missing or shorter than recorded")
+  if (!intact) rows.emptied(key, extents.pack([]))
+  // Damaged ranges of changes: everything that is here may be one.
+  const dirty = edited ? (extents.unpack(row.dirty, row.size) ?? valid ?? []) : undefined
+  const generation = Math.max(row.generation, item.generation)
+  return enter(store, {
+    ...{ key, item, now, dirty, generation },
+    size: edited ? row.size : item.size,
+    valid: intact ? valid : [],
+    diskBytes: row.diskBytes
+  })
+}
+
+const damaged = ({ files }: Store, item: Item, key: ContentKey, what: string): ContentError =>
+  new ContentError({
+    reason: "Io",
+    detail:
+      `unsent changes of ${item.name} cannot be read from ${files.path(key)}: ${what}; ` +
+      `nothing was deleted, here or at the server`
+  })
+
+const enter = (
+  { table, files, bodies }: Store,
+  opening: {
+    readonly key: ContentKey
+    readonly item: Item
+    readonly now: number
+    readonly size: number
+    readonly valid: Extents
+    readonly dirty: Extents | undefined
+    readonly generation: number
+    readonly diskBytes: number
+  }
+): Body => {
+  const { key, item, now, size, valid, dirty, generation, diskBytes } = opening
+  const content = ContentId(key)
+  const { mtime } = item
+  table.open(content, { path: files.path(key), create: true, size, mtime, valid, dirty: dirty ?? [], generation })
+  const body: Body = {
+    ...{ content, key, dirty, diskBytes },
+    ino: item.ino,
+    references: 0,
+    lock: Semaphore.makeUnsafe(1),
+    freezing: Semaphore.makeUnsafe(1),
+    committed: generation,
+    unsaved: 0,
+    savedAt: now,
+    saving: false
+  }
+  bodies.set(content, body)
+  return body
+}
+
+/** The item whose body this is, also when it changed hands; undefined when it is nobody's any more. */
+export const ownerOf = ({ tree, rows }: Store, body: Body): Item | undefined => {
+  const known = tree.get(body.ino)
+  if (known?.content === body.key) return known
+  const row = rows.get(body.key)
+  if (row === undefined || row.ino === body.ino) return undefined
+  const item = tree.get(row.ino)
+  if (item?.content !== body.key) return undefined
+  body.ino = row.ino
+  return item
+}
+
+/** Measures the file and tells the keeper. */
+export const measure = ({ files, keeper }: Store, body: Body): number => {
+  const diskBytes = files.facts(body.key)?.diskBytes ?? 0
+  keeper.adjust(diskBytes - body.diskBytes)
+  body.diskBytes = diskBytes
+  return diskBytes
+}
+
+/** Something was written, filled or truncated that the row does not say. */
+export const isUnsettled = (body: Body, state: ContentState): boolean =>
+  state.generation !== body.committed || body.unsaved > 0
+
+/**
+ * Closes a body nobody uses. One that is nobody's any more, or of a removed item, goes from the disk as well, unless it
+ * holds changes its item does not have: that one is set aside, and where to is returned. Throws when it cannot be
+ * closed; then it stays in use.
+ */
+export const closeBody = (store: Store, body: Body, now: number): string | undefined => {
+  const { table, bodies, rows, tree } = store
+  const state = table.state(body.content)
+  const unrecorded = state !== undefined && state.generation !== body.committed
+  const item = ownerOf(store, body)
+  table.close(body.content)
+  bodies.delete(body.content)
+  if (item !== undefined && item.parent !== null) {
+    rows.used(body.key, { diskBytes: measure(store, body), now, editing: unrecorded })
+    return undefined
+  }
+  const replaced = item === undefined ? tree.get(body.ino) : undefined
+  if (replaced !== undefined && replaced.parent !== null && (unrecorded || body.dirty !== undefined)) {
+    return setAside(store, body.key, replaced.name, body.diskBytes)
+  }
+  discard(store, body.key, body.diskBytes)
+  return undefined
+}
+
+/** Moves the file to where people find it, and forgets the row. */
+export const setAside = (store: Store, key: ContentKey, name: string, diskBytes: number): string => {
+  const path = store.files.setAside(key, name)
+  discard(store, key, diskBytes)
+  return path
+}
+
+/** Removes row and file. */
+export const discard = ({ rows, files, keeper, hashes }: Store, key: ContentKey, diskBytes: number): void => {
+  rows.drop(key)
+  hashes.delete(key)
+  keeper.adjust(-diskBytes, -1)
+  files.remove(key)
+}

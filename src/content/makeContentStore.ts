@@ -1,0 +1,203 @@
+/** Puts the store together: recovery first, then the table and the fibers that serve it. */
+import { Cause, Clock, Effect, FiberSet, Option, Queue } from "effect"
+import { ContentId, ContentTable } from "@onemount/fuse-native"
+import { makeRegistry } from "../lifecycle/supervise.ts"
+import type { Ino, Item } from "../tree/Item.ts"
+import { MountDatabase } from "../tree/MountDatabase.ts"
+import { versionOf } from "../tree/BodyTable.ts"
+import { Tree } from "../tree/Tree.ts"
+import { type Body, openBody, ownerOf, type Store } from "./bodies.ts"
+import { ContentError } from "./ContentError.ts"
+import { makeContentFiles } from "./ContentFiles.ts"
+import { makeContentRows } from "./ContentRows.ts"
+import type { ContentStore, ContentStoreOptions, OpenBody } from "./ContentStore.ts"
+import { attempt, attemptPromise, fromTree } from "./errors.ts"
+import * as extents from "./extents.ts"
+import { makeKeeper } from "./Keeper.ts"
+import { makePump } from "./pump.ts"
+import { recover } from "./recovery.ts"
+import { makeSettling } from "./settle.ts"
+import { takeSnapshot, verifyBody } from "./snapshots.ts"
+
+const GiB = 1024 ** 3
+
+export const makeContentStore = Effect.fnUntraced(function* (options: ContentStoreOptions) {
+  const tree = yield* Tree
+  const { db, rebuilt } = yield* MountDatabase
+  const { directory, fetchLimit = 500, window = 2_000, maxWait = 60_000 } = options
+  const timing = { window, maxWait }
+  const files = yield* attempt(`use ${directory}`, () => makeContentFiles(directory))
+  const rows = yield* attempt("use the table of bodies", () => makeContentRows(db))
+  yield* recover({ tree, files, rows, timing }, Option.isSome(rebuilt))
+
+  const bodies = new Map<ContentId, Body>()
+  const hashes: Store["hashes"] = new Map()
+  const total = (yield* attempt(`use ${directory}`, () => files.disk())).total
+  const keeper = yield* makeKeeper({
+    budget: { limit: options.limit ?? Math.min(20 * GiB, Math.floor(total / 10)), reserve: options.reserve ?? 0 },
+    ...{ files, rows },
+    isOpen: (key) => bodies.has(ContentId(key)),
+    onDrop: (key) => hashes.delete(key)
+  })
+  const wake = yield* Queue.sliding<void>(1)
+  const table = yield* Effect.acquireRelease(
+    attempt("create the content table", () => ContentTable.create(() => Queue.offerUnsafe(wake, undefined))),
+    (created) =>
+      Effect.catch(
+        attempt("close the content table", () => created.dispose()),
+        (error) => Effect.logError(error.message)
+      )
+  )
+  const store: Store = { tree, table, files, rows, keeper, bodies, hashes, timing }
+  const settling = makeSettling(store)
+  // After the fibers below have ended, before the table goes.
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach([...bodies.values()], settling.close, { concurrency: 8, discard: true })
+  )
+  const saves = yield* FiberSet.make<void>()
+  const pump = yield* makePump(store, wake, fetchLimit)
+  const { supervise } = yield* makeRegistry(() => Effect.void)
+  const owner = "ContentStore"
+  yield* supervise({ name: "events", owner }, pump.events)
+  yield* supervise({ name: "fetches", owner }, pump.mover)
+  yield* supervise({ name: "keeper", owner }, keeper.run)
+
+  const bodyOf = (content: ContentId): Effect.Effect<Body, ContentError> =>
+    Effect.suspend(() => {
+      const body = bodies.get(content)
+      if (body !== undefined) return Effect.succeed(body)
+      return Effect.fail(new ContentError({ reason: "Gone", detail: `body ${content} is not open` }))
+    })
+
+  const file = (ino: Ino): Item => {
+    const item = tree.get(ino)
+    if (item === undefined) throw new ContentError({ reason: "Gone", detail: `there is no item ${ino}` })
+    if (item.kind === "file") return item
+    throw new ContentError({ reason: "Unsupported", detail: `${item.name} is not a file` })
+  }
+
+  /** One step: nobody else opens or closes the body in between. */
+  const acquire = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<Body, ContentError> {
+    const now = yield* Clock.currentTimeMillis
+    return yield* attempt(`open item ${ino}`, () => {
+      const item = file(ino)
+      const known = item.content === null ? undefined : bodies.get(ContentId(item.content))
+      const body = known ?? openBody(store, item, now)
+      body.references++
+      return body
+    })
+  })
+
+  const withBody = <A, E>(ino: Ino, use: (body: Body) => Effect.Effect<A, E>) =>
+    Effect.acquireUseRelease(acquire(ino), use, settling.release)
+
+  const release = (content: ContentId): Effect.Effect<void> =>
+    Effect.uninterruptible(
+      Effect.suspend(() => {
+        const body = bodies.get(content)
+        if (body !== undefined && body.references > 0) return settling.release(body)
+        return Effect.logError(`body ${content} was released more often than it was opened`)
+      })
+    )
+
+  /** A change that JavaScript makes: on record as one before it is made. */
+  const edit = Effect.fnUntraced(function* (body: Body, grows: number, change: () => void) {
+    yield* keeper.makeRoom(grows)
+    if (table.state(body.content)?.modified !== true) {
+      ownerOf(store, body)
+      yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
+    }
+    yield* attempt(`change body ${body.key}`, change)
+  })
+
+  const commit = Effect.fnUntraced(function* (content: ContentId): Effect.fn.Return<void, ContentError> {
+    yield* settling.commit(yield* bodyOf(content))
+  })
+
+  const fill = Effect.fnUntraced(function* (
+    content: ContentId,
+    offset: number,
+    bytes: Uint8Array
+  ): Effect.fn.Return<void, ContentError> {
+    const body = yield* bodyOf(content)
+    yield* keeper.makeRoom(bytes.length)
+    yield* attemptPromise(`fill body ${content}`, () => table.fill(content, offset, bytes))
+    body.unsaved += bytes.length
+    body.diskBytes += bytes.length
+    keeper.adjust(bytes.length)
+    const now = yield* Clock.currentTimeMillis
+    if (!body.saving && bodies.get(content) === body && settling.isSaveDue(body, now)) yield* saveInBackground(body)
+  })
+
+  const saveInBackground = (body: Body) => {
+    body.saving = true
+    return FiberSet.run(
+      saves,
+      settling.saveExtents(body).pipe(
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.logWarning(`the progress of body ${body.key} was not saved`, cause)
+        ),
+        Effect.ensuring(Effect.sync(() => (body.saving = false)))
+      )
+    )
+  }
+
+  const uploaded = Effect.fn("ContentStore.uploaded")((ino: Ino, generation: number) =>
+    attempt(`record the upload of item ${ino}`, () => {
+      const item = tree.get(ino)
+      if (item === undefined || item.content === null) return
+      const body = bodies.get(ContentId(item.content))
+      if (body?.committed === generation) {
+        table.markClean(body.content, generation)
+        body.dirty = undefined
+      }
+      rows.uploaded(item.content, generation, versionOf(item))
+    })
+  )
+
+  const service: ContentStore["Service"] = {
+    table,
+    open: (ino) => Effect.map(acquire(ino), ({ content, key, ino: owner }): OpenBody => ({ content, key, ino: owner })),
+    release,
+    live: (item) => (item.content === null ? undefined : table.state(ContentId(item.content))),
+    truncate: (ino, size) => withBody(ino, (body) => edit(body, 0, () => table.truncate(body.content, size))),
+    allocate: Effect.fnUntraced(function* (content, mode, offset, length) {
+      const body = yield* bodyOf(content)
+      yield* edit(body, length, () => table.allocate(content, mode, offset, length))
+    }),
+    setTime: (item, mtime) =>
+      attempt(`set the time of ${item.name}`, () => {
+        if (item.content !== null && bodies.has(ContentId(item.content))) table.setTime(ContentId(item.content), mtime)
+      }),
+    commit,
+    fsync: Effect.fnUntraced(function* (content) {
+      yield* settling.fsync(yield* bodyOf(content))
+    }),
+    snapshot: Effect.fn("ContentStore.snapshot")(function* (ino) {
+      const body = yield* Effect.acquireRelease(acquire(ino), settling.release)
+      return yield* takeSnapshot(store, settling, body)
+    }),
+    uploaded,
+    fetches: pump.fetches,
+    fill,
+    fail: (content, offset, length, errno) =>
+      Effect.catch(
+        attempt(`fail readers of body ${content}`, () => {
+          if (bodies.has(content)) table.failRange(content, offset, length, errno)
+        }),
+        (error) => Effect.logWarning(error.message)
+      ),
+    missing: (content, offset) => {
+      const state = table.state(content)
+      return state === undefined ? undefined : extents.firstGap(state.valid, offset, state.size)
+    },
+    verify: Effect.fn("ContentStore.verify")(function* (content) {
+      yield* verifyBody(store, yield* bodyOf(content))
+    }),
+    evict: (bytes) => keeper.evict(bytes),
+    usage: Effect.sync(() => ({ ...keeper.usage(), limit: keeper.limit }))
+  }
+  return service
+})

@@ -1,0 +1,169 @@
+/**
+ * Bringing rows up to date with the table: edits with their intent (`commit`), hydrated ranges (`saveExtents`), and the
+ * last release. Ranges are recorded only after their bytes were synced, except local writes of a plain close, which
+ * have the promise of any local filesystem: fsync for more.
+ */
+import { Cause, Clock, Effect, Semaphore } from "effect"
+import type { ContentState } from "@onemount/fuse-native"
+import { syncFile } from "@onemount/fuse-native"
+import { type Body, closeBody, isUnsettled, measure, ownerOf, type Store } from "./bodies.ts"
+import { ContentError } from "./ContentError.ts"
+import { attempt, attemptPromise, fromTree } from "./errors.ts"
+import * as extents from "./extents.ts"
+
+/** Saves extents at the latest after so many filled bytes or milliseconds. */
+const saveBytes = 16 * 1024 * 1024
+const saveInterval = 1_000
+
+/** Tries of a last release to record what kept changing. */
+const settleAttempts = 3
+
+export interface Settling {
+  commit(body: Body): Effect.Effect<void, ContentError>
+  fsync(body: Body): Effect.Effect<void, ContentError>
+  saveExtents(body: Body): Effect.Effect<void, ContentError>
+  /** Are enough unsaved bytes here, or the last ones? */
+  isSaveDue(body: Body, now: number): boolean
+  /** A reference less; the last one settles and closes the body. */
+  release(body: Body): Effect.Effect<void>
+  /** Settles and closes whatever the number of references, at the end of the store. */
+  close(body: Body): Effect.Effect<void>
+}
+
+export const makeSettling = (store: Store): Settling => {
+  const { tree, table, files, rows, bodies, timing } = store
+
+  const stateOf = (body: Body): Effect.Effect<ContentState, ContentError> =>
+    Effect.suspend(() => {
+      const state = bodies.get(body.content) === body ? table.state(body.content) : undefined
+      if (state !== undefined) return Effect.succeed(state)
+      return Effect.fail(new ContentError({ reason: "Gone", detail: `body ${body.key} is not open` }))
+    })
+
+  const sync = (body: Body) => attemptPromise(`sync body ${body.key}`, () => table.sync(body.content))
+
+  /** Hydrated ranges must be on the disk before a row says so: else a power cut would turn them into zeros. */
+  const syncFilled = Effect.fnUntraced(function* (body: Body) {
+    const filled = body.unsaved
+    if (filled > 0) yield* sync(body)
+    return filled
+  })
+
+  const record = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
+    if ((yield* stateOf(body)).generation === body.committed) return
+    if (tree.get(body.ino)?.parent === null) return
+    const filled = yield* syncFilled(body)
+    const now = yield* Clock.currentTimeMillis
+    const state = yield* stateOf(body)
+    const { size, mtime, generation, complete } = state
+    const dirty = extents.union(body.dirty ?? [], state.dirty, size)
+    ownerOf(store, body)
+    const commit = { content: body.key, size, mtime, generation, complete }
+    yield* Effect.mapError(
+      tree.commitContent(
+        body.ino,
+        { ...commit, valid: extents.pack(state.valid), dirty: extents.pack(dirty) },
+        { now, ...timing }
+      ),
+      fromTree
+    )
+    yield* attempt(`record body ${body.key}`, () => {
+      body.committed = generation
+      body.dirty = dirty
+      body.unsaved = Math.max(0, body.unsaved - filled)
+      body.savedAt = now
+      // Makes the next write ask again. When one came in meanwhile, it asked before the commit, which forgot it.
+      const editing = !table.markClean(body.content, generation)
+      rows.used(body.key, { diskBytes: measure(store, body), now, editing })
+    })
+  })
+
+  const commit = (body: Body) => Semaphore.withPermit(body.lock, record(body))
+
+  const fsync = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
+    yield* commit(body)
+    yield* sync(body)
+    yield* attemptPromise(`sync the folder of body ${body.key}`, () => syncFile(files.folder(body.key)))
+    yield* Effect.mapError(tree.flushToDisk, fromTree)
+  })
+
+  /** Edits that are not committed yet keep their ranges to themselves: the commit records all of them. */
+  const save = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
+    if (body.unsaved === 0) return
+    const filled = body.unsaved
+    const before = yield* stateOf(body)
+    if (before.generation !== body.committed) return
+    yield* sync(body)
+    const after = yield* stateOf(body)
+    if (after.generation !== before.generation) return
+    const now = yield* Clock.currentTimeMillis
+    yield* attempt(`record body ${body.key}`, () => {
+      const diskBytes = measure(store, body)
+      rows.saveExtents(body.key, { valid: extents.pack(before.valid), complete: before.complete, diskBytes })
+      body.unsaved -= filled
+      body.savedAt = now
+    })
+  })
+
+  const saveExtents = (body: Body) => Semaphore.withPermit(body.lock, save(body))
+
+  const isSaveDue = (body: Body, now: number): boolean =>
+    body.unsaved >= saveBytes ||
+    (body.unsaved > 0 && (now - body.savedAt >= saveInterval || table.state(body.content)?.complete === true))
+
+  const settle = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
+    if (ownerOf(store, body) === undefined) return
+    yield* commit(body)
+    yield* saveExtents(body)
+  })
+
+  /** Is there something to settle that has a place? */
+  const unsettled = (body: Body): boolean => {
+    const state = table.state(body.content)
+    const item = ownerOf(store, body)
+    return state !== undefined && item !== undefined && item.parent !== null && isUnsettled(body, state)
+  }
+
+  const closeNow = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
+    const now = yield* Clock.currentTimeMillis
+    const aside = yield* attempt(`close body ${body.key}`, () =>
+      body.references > 0 || bodies.get(body.content) !== body ? undefined : closeBody(store, body, now)
+    )
+    if (aside !== undefined) {
+      yield* Effect.logWarning(`changes made to a replaced version of item ${body.ino} were moved to ${aside}`)
+    }
+  })
+
+  const finish = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
+    for (let tries = 0; tries < settleAttempts; tries++) {
+      if (body.references > 0 || bodies.get(body.content) !== body) return
+      if (!unsettled(body)) return yield* closeNow(body)
+      yield* settle(body)
+    }
+  })
+
+  /** What could not be recorded stays open and is tried again by the next release, commit or at the end. */
+  const finishLogged = (body: Body) =>
+    Effect.catchCause(finish(body), (cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.void
+        : Effect.logError(`the content of item ${body.ino} could not be recorded yet and is kept open`, cause)
+    )
+
+  return {
+    commit,
+    fsync,
+    saveExtents,
+    isSaveDue,
+    release: (body) =>
+      Effect.suspend(() => {
+        body.references--
+        return body.references > 0 ? Effect.void : finishLogged(body)
+      }),
+    close: (body) =>
+      Effect.suspend(() => {
+        body.references = 0
+        return finishLogged(body)
+      })
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Immutable views for uploads, and the check of downloaded content: both hash the backing file off the JavaScript
+ * thread. quickXorHash detects accidents, not attackers.
+ */
+import * as fs from "node:fs"
+import { Effect, Scope, Semaphore } from "effect"
+import { quickXorHashFile, type ContentState } from "@onemount/fuse-native"
+import { type Body, hasUnsentContent, ownerOf, type Store } from "./bodies.ts"
+import { ContentError } from "./ContentError.ts"
+import { factsOf } from "./ContentFiles.ts"
+import type { Snapshot } from "./ContentStore.ts"
+import { attempt, attemptPromise } from "./errors.ts"
+import * as extents from "./extents.ts"
+import type { Settling } from "./settle.ts"
+
+const hashesKept = 1_000
+
+/** The snapshot lives as long as the scope; `body` has to be open for that time. */
+export const takeSnapshot = Effect.fnUntraced(function* (
+  store: Store,
+  settling: Settling,
+  body: Body
+): Effect.fn.Return<Snapshot, ContentError, Scope.Scope> {
+  const { table, files } = store
+  const { content, key } = body
+  yield* Semaphore.takeScoped(body.freezing, 1)
+  const what = `snapshot of body ${key}`
+  // Opened before the freeze: a write right after it puts a copy in the place of the frozen file.
+  const fd = yield* Effect.acquireRelease(
+    attempt(what, () => fs.openSync(files.path(key), "r")),
+    (opened) => Effect.sync(() => fs.closeSync(opened))
+  )
+  const before = yield* stateOf(store, body)
+  const { generation } = yield* Effect.acquireRelease(
+    attempt(what, () => table.freeze(content)),
+    () => Effect.ignore(attempt(what, () => table.thaw(content)))
+  )
+  const after = yield* stateOf(store, body)
+  if (!before.complete || !after.complete) {
+    return yield* new ContentError({ reason: "Incomplete", detail: `body ${key} misses ranges` })
+  }
+  const facts = yield* attempt(what, () => factsOf(fs.fstatSync(fd, { bigint: true })))
+  yield* settling.commit(body)
+  const hash = yield* hashOf(store, body, { fd, size: facts.size, generation })
+  const state = [before, after].find((candidate) => candidate.generation === generation)
+  return { fd, size: facts.size, mtime: state?.mtime ?? facts.mtime, generation, hash }
+})
+
+const stateOf = ({ table }: Store, body: Body): Effect.Effect<ContentState, ContentError> =>
+  Effect.suspend(() => {
+    const state = table.state(body.content)
+    if (state !== undefined) return Effect.succeed(state)
+    return Effect.fail(new ContentError({ reason: "Gone", detail: `body ${body.key} is not open` }))
+  })
+
+const hashOf = Effect.fnUntraced(function* (
+  { hashes }: Store,
+  { key }: Body,
+  frozen: { readonly fd: number; readonly size: number; readonly generation: number }
+): Effect.fn.Return<string, ContentError> {
+  const { fd, size, generation } = frozen
+  const known = hashes.get(key)
+  if (known?.generation === generation) return known.hash
+  const { hash, length } = yield* attemptPromise(`hash body ${key}`, () => quickXorHashFile(fd, size))
+  if (length !== size) {
+    return yield* new ContentError({ reason: "Io", detail: `body ${key} has ${length} of ${size} bytes` })
+  }
+  hashes.delete(key)
+  hashes.set(key, { generation, hash })
+  const oldest = hashes.keys().next()
+  if (hashes.size > hashesKept && oldest.done !== true) hashes.delete(oldest.value)
+  return hash
+})
+
+/** Compares a complete body with what the server says; content that was changed here has nothing to be compared with. */
+export const verifyBody = Effect.fnUntraced(function* (store: Store, body: Body): Effect.fn.Return<void, ContentError> {
+  const { table, files, rows } = store
+  const { key } = body
+  const before = yield* stateOf(store, body)
+  if (!before.complete) return yield* new ContentError({ reason: "Incomplete", detail: `body ${key} misses ranges` })
+  const item = ownerOf(store, body)
+  if (item === undefined) {
+    return yield* new ContentError({ reason: "Stale", detail: `body ${key} is not its item's content any more` })
+  }
+  const edited = () => body.dirty !== undefined || hasUnsentContent(store, body.ino)
+  if (item.hash === null || before.modified || edited()) return
+  const { hash, length } = yield* attemptPromise(`hash body ${key}`, () =>
+    quickXorHashFile(files.path(key), item.size + 1)
+  )
+  if (hash === item.hash && length === item.size) return yield* attempt(`record body ${key}`, () => rows.verified(key))
+  // Under the lock: a save in progress would record what is dropped here.
+  const dropped = yield* Semaphore.withPermit(
+    body.lock,
+    attempt(`drop body ${key}`, () => {
+      const state = table.state(body.content)
+      if (state?.generation !== before.generation || edited()) return false
+      empty(store, body, state)
+      return true
+    })
+  )
+  if (!dropped) return
+  const detail =
+    `${item.name} has ${length} bytes with hash ${hash}, the server says ${item.size} with ${item.hash}; ` +
+    `the downloaded bytes were dropped`
+  return yield* new ContentError({ reason: "Corrupt", detail })
+})
+
+/**
+ * Forgets every range. While kernel handles are attached the table keeps the body: then the item becomes a ghost, and
+ * the wrong body goes with its last handle.
+ */
+const empty = ({ table, rows, files, hashes }: Store, body: Body, state: ContentState): void => {
+  const { content, key } = body
+  const { size, mtime, generation } = state
+  hashes.delete(key)
+  rows.emptied(key, extents.pack([]))
+  body.unsaved = 0
+  if (state.handles > 0) {
+    rows.detach(key)
+    return
+  }
+  table.close(content)
+  table.open(content, { path: files.path(key), create: true, size, mtime, valid: [], generation })
+}
