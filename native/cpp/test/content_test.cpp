@@ -1,0 +1,176 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "../core/content.h"
+#include "check.h"
+
+using namespace fuse_native;
+using fuse_native_test::TemporaryFile;
+
+namespace {
+
+constexpr uint64_t kPage = 128 * 1024;
+
+std::shared_ptr<Content> ghost(const TemporaryFile& file, uint64_t size) {
+  ContentSpec spec;
+  spec.path = file.path();
+  spec.size = size;
+  spec.modified = true;
+  std::shared_ptr<Content> content;
+  CHECK(Content::open(spec, content) == 0);
+  return content;
+}
+
+std::string text(Content& content, uint64_t offset, size_t length) {
+  const ReadPlan plan = content.plan(offset, length);
+  CHECK(plan.present);
+  std::string out(plan.length, '?');
+  CHECK(content.read(plan, out.data(), offset) == static_cast<ssize_t>(plan.length));
+  return out;
+}
+
+}  // namespace
+
+TEST(content_asks_once_for_a_missing_range) {
+  TemporaryFile file;
+  auto content = ghost(file, 10 * kPage);
+  auto first = content->park(1, 100, 50);
+  CHECK(!first.present);
+  CHECK(first.fetches == (std::vector<Extent>{{0, kPage}}));
+  CHECK(content->park(2, 0, 1000).fetches.empty());
+  CHECK(content->park(3, kPage - 10, 20).fetches == (std::vector<Extent>{{kPage, 2 * kPage}}));
+  std::vector<WaiterId> released;
+  uint64_t written = 0;
+  const std::string bytes(kPage, 'a');
+  CHECK(content->fill(bytes.data(), 0, kPage, released, written) == 0);
+  CHECK(written == kPage);
+  CHECK(released == (std::vector<WaiterId>{1, 2}));
+  CHECK(content->failRange(kPage, 2 * kPage) == std::vector<WaiterId>{3});
+  CHECK(content->park(4, kPage, 1).fetches.size() == 1);
+}
+
+TEST(content_clips_requests_and_reads_to_its_size) {
+  TemporaryFile file;
+  auto content = ghost(file, kPage + 10);
+  CHECK(content->park(1, kPage, 4096).fetches == (std::vector<Extent>{{kPage, kPage + 10}}));
+  CHECK(content->plan(kPage + 10, 4096).present);
+  CHECK(content->plan(kPage + 10, 4096).length == 0);
+}
+
+TEST(content_fill_never_overwrites_a_write) {
+  TemporaryFile file;
+  auto content = ghost(file, 100);
+  std::vector<WaiterId> released;
+  uint64_t written = 0;
+  CHECK(content->write("XXXX", 4, 10, false, released) == 4);
+  const std::string bytes(100, 'a');
+  CHECK(content->fill(bytes.data(), 0, bytes.size(), released, written) == 0);
+  CHECK(written == 96);
+  CHECK(text(*content, 8, 8) == "aaXXXXaa");
+  CHECK(content->snapshot().complete);
+  CHECK(content->snapshot().dirty == (std::vector<Extent>{{10, 14}}));
+}
+
+TEST(content_late_fill_does_not_grow_a_truncated_file) {
+  TemporaryFile file;
+  auto content = ghost(file, 2 * kPage);
+  std::vector<WaiterId> released;
+  uint64_t written = 0;
+  CHECK(content->park(1, 0, 10).fetches.size() == 1);
+  CHECK(content->truncate(5, released) == 0);
+  const std::string bytes(kPage, 'a');
+  CHECK(content->fill(bytes.data(), 0, bytes.size(), released, written) == 0);
+  CHECK(released == std::vector<WaiterId>{1});
+  CHECK(content->size() == 5);
+  CHECK(content->truncate(20, released) == 0);
+  CHECK(text(*content, 0, 100) == std::string("aaaaa") + std::string(15, '\0'));
+}
+
+TEST(content_write_beyond_the_end_makes_a_hole_that_is_present) {
+  TemporaryFile file;
+  auto content = ghost(file, 0);
+  std::vector<WaiterId> released;
+  CHECK(content->write("end", 3, 5, false, released) == 3);
+  CHECK(text(*content, 0, 100) == std::string(5, '\0') + "end");
+  CHECK(content->snapshot().dirty == (std::vector<Extent>{{0, 8}}));
+}
+
+TEST(content_write_waits_for_permission) {
+  TemporaryFile file;
+  ContentSpec spec;
+  spec.path = file.path();
+  std::shared_ptr<Content> content;
+  CHECK(Content::open(spec, content) == 0);
+  std::vector<WaiterId> released;
+  CHECK(content->write("a", 1, 0, false, released) == -EAGAIN);
+  CHECK(content->gate(1, 0, "a", 1) == WriteGate::ParkedAndAsk);
+  CHECK(content->gate(2, 1, "b", 1) == WriteGate::Parked);
+  CHECK(content->answerDirty(false) == (std::vector<WaiterId>{1, 2}));
+  CHECK(content->gate(3, 0, "c", 1) == WriteGate::ParkedAndAsk);
+  CHECK(!content->markClean(0));
+  CHECK(content->answerDirty(true).empty());
+  CHECK(!content->markClean(0));
+  auto parked = content->nextParkedWrite();
+  CHECK(parked && parked->waiter == 3);
+  CHECK(content->write(parked->bytes.data(), 1, 0, true, released) == 1);
+  CHECK(!content->nextParkedWrite());
+  CHECK(content->write("d", 1, 1, false, released) == 1);
+  CHECK(!content->markClean(1));
+  CHECK(content->markClean(2));
+  CHECK(content->write("e", 1, 2, false, released) == -EAGAIN);
+}
+
+TEST(content_freeze_keeps_the_old_file) {
+  TemporaryFile file;
+  auto content = ghost(file, 100);
+  std::vector<WaiterId> released;
+  uint64_t written = 0;
+  CHECK(content->fill("0123456789", 0, 10, released, written) == 0);
+  uint64_t generation = 0;
+  CHECK(content->freeze(generation) == 0);
+  CHECK(content->freeze(generation) == EBUSY);
+  const int snapshot = ::open(file.path().c_str(), O_RDONLY);
+  CHECK(content->write("XX", 2, 4, false, released) == 2);
+  char old[10];
+  CHECK(::pread(snapshot, old, 10, 0) == 10);
+  CHECK(std::memcmp(old, "0123456789", 10) == 0);
+  CHECK(text(*content, 0, 10) == "0123XX6789");
+  CHECK(!content->plan(0, 20).present);
+  CHECK(content->thaw() == 0);
+  CHECK(content->write("YY", 2, 0, false, released) == 2);
+  CHECK(::pread(snapshot, old, 10, 0) == 10);
+  CHECK(std::memcmp(old, "0123456789", 10) == 0);
+  ::close(snapshot);
+  CHECK(content->snapshot().generation == generation + 2);
+}
+
+TEST(content_allocates_and_punches) {
+  TemporaryFile file;
+  auto content = ghost(file, 100);
+  std::vector<WaiterId> released;
+  CHECK(content->allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 10, 1000, released) == 0);
+  CHECK(text(*content, 10, 1000) == std::string(90, '\0'));
+  CHECK(content->size() == 100);
+  CHECK(content->allocate(0, 90, 20, released) == 0);
+  CHECK(content->size() == 110);
+  CHECK(text(*content, 100, 10) == std::string(10, '\0'));
+  CHECK(content->allocate(FALLOC_FL_KEEP_SIZE, 0, 1000, released) == 0);
+  CHECK(content->size() == 110);
+  CHECK(!content->plan(0, 10).present);
+  CHECK(content->allocate(FALLOC_FL_COLLAPSE_RANGE, 0, 10, released) == EOPNOTSUPP);
+}
+
+TEST(content_refuses_a_file_that_is_too_short) {
+  TemporaryFile file;
+  ContentSpec spec;
+  spec.path = file.path();
+  spec.size = 10;
+  spec.validAll = true;
+  std::shared_ptr<Content> content;
+  CHECK(Content::open(spec, content) == EIO);
+  spec.path = "/nonexistent/file";
+  CHECK(Content::open(spec, content) == ENOENT);
+}

@@ -1,0 +1,9 @@
+#include "check.h"
+
+int main() {
+  for (const auto& test : fuse_native_test::tests()) {
+    test.run();
+    std::printf("ok %s\n", test.name);
+  }
+  return 0;
+}
