@@ -72,7 +72,6 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   const busy = new Map<Ino, Intent>()
   const resting = new Map<Ino, { readonly until: number; readonly why: string }>()
-  const aside = new Set<Ino>()
   let deletesAllowed = false
 
   const wake = Effect.sync(() => {
@@ -137,7 +136,6 @@ export const makePushLoop = Effect.fnUntraced(function* (
     if (outcome._tag === "Failure") return yield* failed(intent, outcome.failure)
     yield* health.succeeded
     if (outcome.success._tag === "Later") return yield* rest(intent.ino, outcome.success.why)
-    aside.delete(intent.ino)
     if (intent.kind === "content" || intent.kind === "create") yield* hooks.uploaded
   })
 
@@ -162,7 +160,6 @@ export const makePushLoop = Effect.fnUntraced(function* (
     tree,
     live: content.live,
     now,
-    aside,
     leaving
   })
 
@@ -222,13 +219,10 @@ export const makePushLoop = Effect.fnUntraced(function* (
     const item = tree.get(holder)
     const intent = tree.intents(holder).find(({ kind }) => kind === "move")
     if (item?.remoteId == null || intent === undefined || busy.has(holder)) return
-    const stepped = Effect.andThen(
-      placement.stepAside(item, item.remoteId),
-      Effect.sync(() => aside.add(holder))
-    )
+    const stepped = placement.stepAside(item, item.remoteId)
     start(
       intent,
-      Effect.catch(Effect.asVoid(stepped), (error) => failed(intent, error))
+      Effect.catch(stepped, (error) => failed(intent, error))
     )
   }
 

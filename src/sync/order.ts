@@ -25,8 +25,6 @@ export interface OrderContext {
   readonly tree: Tree["Service"]
   readonly live: (item: Item) => ContentState | undefined
   readonly now: number
-  /** Items that stepped aside: they hold no name at the server any more. */
-  readonly aside: ReadonlySet<Ino>
   /** Server folders that intents before this one still have to empty. */
   readonly leaving: ReadonlySet<ItemId>
 }
@@ -106,7 +104,7 @@ const blockerOf = (context: OrderContext, item: Item): Blocker | undefined => {
   const above = item.kind === "directory" ? movingAbove(tree, item.ino, parent) : undefined
   if (above !== undefined) return { kind: "above", ino: above.ino, why: `waits for the move of ${above.name}` }
   const holder = tree.remoteHolder(parent.remoteId, item.name)
-  if (holder === undefined || holder.ino === item.ino || context.aside.has(holder.ino)) return undefined
+  if (holder === undefined || holder.ino === item.ino) return undefined
   const leaves = tree.intents(holder.ino).some(({ kind }) => kind === "delete" || kind === "move")
   return leaves ? { kind: "name", ino: holder.ino, why: `waits until ${holder.name} gives up its old name` } : undefined
 }

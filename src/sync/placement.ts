@@ -104,8 +104,15 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
     const local = localSide(item, parentIdOf(item), isEdited(item.ino) ? "edited" : null)
     const { content } = plan(null, baseSide(item, null), local)
     if (content === "Recreate" || item.kind === "directory") yield* conflicts.recreate(item)
-    else yield* tree.applyItem(tombstone(item))
+    else yield* accept(item)
     return done
+  })
+
+  /** The server's deletion waits as the shadow until the item has no intents; as if the server had taken them. */
+  const accept = Effect.fnUntraced(function* (item: Item) {
+    yield* tree.applyItem(tombstone(item))
+    const taken: DriveItem = { ...tombstone(item), name: item.name, parentId: parentIdOf(item), deleted: false }
+    for (const { kind, generation } of tree.intents(item.ino)) yield* tree.confirm(item.ino, kind, generation, taken)
   })
 
   const isEdited = (ino: Ino): boolean => tree.intents(ino).some(({ kind }) => kind === "content")
@@ -168,7 +175,7 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
 
   /** Gives up its name at the server for another item of a circle; its own move brings it to its place later. */
   const stepAside = Effect.fnUntraced(function* (item: Item, id: ItemId): Effect.fn.Return<void, SyncError> {
-    yield* update(id, { name: asideName(item) }, item.eTag)
+    yield* tree.applyItem(yield* update(id, { name: asideName(item) }, item.eTag))
   })
 
   return { createFolder, move, setTimes, remove, stepAside, parentIdOf, vanished }

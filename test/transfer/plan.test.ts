@@ -8,6 +8,9 @@ const Offset = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2000 }))
 const Length = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 300 }))
 const Range = Schema.Struct({ offset: Offset, length: Length })
 
+const bytesOf = (ranges: ReadonlyArray<typeof Range.Type>): Set<number> =>
+  new Set(ranges.flatMap(({ offset, length }) => Array.from({ length }, (_, i) => offset + i)))
+
 describe("planFetch", () => {
   const size = 1024 * MiB
 
@@ -39,9 +42,6 @@ describe("planFetch", () => {
 })
 
 describe("ranges", () => {
-  const bytesOf = (ranges: ReadonlyArray<typeof Range.Type>): Set<number> =>
-    new Set(ranges.flatMap(({ offset, length }) => Array.from({ length }, (_, i) => offset + i)))
-
   it.prop("subtract leaves exactly the bytes nobody took", [Range, Schema.Array(Range)], ([range, taken]) => {
     const others = bytesOf(taken)
     const expected = [...bytesOf([range])].filter((byte) => !others.has(byte))

@@ -1,0 +1,209 @@
+/** Both sides changed: nothing is lost, identical is no conflict, an edit beats a delete. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { DriveAdmin, Faults } from "../../src/graph-server/GraphServer.ts"
+import { Tree } from "../../src/tree/Tree.ts"
+import {
+  atServer,
+  exists,
+  here,
+  mkdir,
+  onDevice,
+  passing,
+  poll,
+  readText,
+  remove,
+  rename,
+  settle,
+  textAtServer,
+  write
+} from "./device.ts"
+
+const isCopy = (path: string): boolean => / \(conflict .+ \d{4}-\d\d-\d\d \d{4}\)/.test(path)
+
+describe("conflicts", () => {
+  it.effect("edited on both sides: both are kept", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const { id } = yield* admin.putFile("/doc.txt", "base")
+        yield* poll
+        yield* write("/doc.txt", "mine")
+        yield* admin.replace("/doc.txt", "theirs")
+        yield* settle
+        yield* settle
+        const paths = yield* atServer
+        const copy = paths.find(isCopy) ?? ""
+        assert.strictEqual(paths.length, 2)
+        assert.match(copy, /^\/doc \(conflict .*\)\.txt$/)
+        assert.strictEqual(yield* textAtServer(copy), "mine")
+        assert.strictEqual(yield* textAtServer("/doc.txt"), "theirs")
+        assert.strictEqual((yield* admin.stat("/doc.txt")).id, id)
+        assert.strictEqual(yield* passing(readText("/doc.txt")), "theirs")
+        assert.deepStrictEqual(yield* here, paths)
+      })
+    )
+  )
+
+  it.effect("edited alike on both sides is no conflict", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/doc.txt", "base")
+        yield* poll
+        yield* write("/doc.txt", "same")
+        yield* admin.replace("/doc.txt", "same")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/doc.txt"])
+        assert.deepStrictEqual(yield* here, ["/doc.txt"])
+        assert.strictEqual((yield* Tree).summary().intents, 0)
+      })
+    )
+  )
+
+  it.effect("created on both sides: both are kept", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        yield* write("/new.txt", "mine")
+        yield* (yield* DriveAdmin).putFile("/new.txt", "theirs")
+        yield* settle
+        yield* settle
+        const paths = yield* atServer
+        assert.strictEqual(paths.length, 2)
+        const texts = yield* Effect.forEach(paths, textAtServer)
+        assert.deepStrictEqual(texts.toSorted(), ["mine", "theirs"])
+        assert.deepStrictEqual(yield* here, paths)
+      })
+    )
+  )
+
+  it.effect("a folder created on both sides is one folder", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        yield* mkdir("/dir")
+        yield* write("/dir/mine", "m")
+        const admin = yield* DriveAdmin
+        yield* admin.createFolder("/dir")
+        yield* admin.putFile("/dir/theirs", "t")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/dir/", "/dir/mine", "/dir/theirs"])
+        assert.deepStrictEqual(yield* here, ["/dir/", "/dir/mine", "/dir/theirs"])
+      })
+    )
+  )
+
+  it.effect("edited here, deleted there: it is created again", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/doc.txt", "base")
+        yield* poll
+        yield* write("/doc.txt", "mine")
+        yield* admin.delete("/doc.txt")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/doc.txt"])
+        assert.strictEqual(yield* textAtServer("/doc.txt"), "mine")
+      })
+    )
+  )
+
+  it.effect("deleted here, edited there: it comes back", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/doc.txt", "base")
+        yield* poll
+        yield* remove("/doc.txt")
+        yield* admin.replace("/doc.txt", "theirs")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/doc.txt"])
+        assert.strictEqual(yield* passing(readText("/doc.txt")), "theirs")
+      })
+    )
+  )
+
+  it.effect("deleted here, only renamed there: it is deleted", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/doc.txt", "base")
+        yield* poll
+        yield* remove("/doc.txt")
+        yield* admin.rename("/doc.txt", "other.txt")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, [])
+        assert.deepStrictEqual(yield* here, [])
+      })
+    )
+  )
+
+  it.effect("renamed here, edited there: both hold", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/a", "base")
+        yield* poll
+        assert.strictEqual(yield* passing(readText("/a")), "base")
+        yield* rename("/a", "/b")
+        yield* admin.replace("/a", "theirs")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/b"])
+        assert.strictEqual(yield* passing(readText("/b")), "theirs")
+      })
+    )
+  )
+
+  it.effect("renamed here, deleted there: it goes, nothing was edited", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/a", "base")
+        yield* poll
+        yield* rename("/a", "/b")
+        yield* admin.delete("/a")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, [])
+        assert.isFalse(yield* exists("/b"))
+      })
+    )
+  )
+
+  it.effect("renamed to a name another client took: another name here", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const { id } = yield* admin.putFile("/a", "mine")
+        yield* poll
+        yield* rename("/a", "/b")
+        yield* admin.putFile("/b", "theirs")
+        yield* settle
+        yield* settle
+        const copy = (yield* atServer).find(isCopy) ?? ""
+        assert.strictEqual((yield* admin.stat(copy)).id, id)
+        assert.strictEqual(yield* textAtServer("/b"), "theirs")
+        assert.deepStrictEqual(yield* here, yield* atServer)
+      })
+    )
+  )
+
+  it.effect("a second edit after an upload with a lost reply is no conflict with oneself", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const faults = yield* Faults
+        yield* admin.putFile("/x", "base")
+        yield* poll
+        const lost = yield* faults.inject({ method: "PUT", action: { _tag: "DropReply" } })
+        yield* write("/x", "first")
+        yield* passing(lost.firstHit)
+        yield* faults.inject({ times: 20, action: { _tag: "Refuse" } })
+        yield* write("/x", "second")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/x"])
+        assert.strictEqual(yield* textAtServer("/x"), "second")
+      })
+    )
+  )
+})

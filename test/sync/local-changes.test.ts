@@ -1,0 +1,329 @@
+/** What is done here arrives at the server, with its identity. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
+import { Sync } from "../../src/sync/Sync.ts"
+import { rootIno } from "../../src/tree/Item.ts"
+import { Tree } from "../../src/tree/Tree.ts"
+import {
+  atServer,
+  device,
+  drive,
+  eventually,
+  exists,
+  here,
+  itemAt,
+  mkdir,
+  onDevice,
+  passing,
+  patch,
+  poll,
+  remove,
+  rename,
+  settle,
+  temporaryDirectory,
+  textAtServer,
+  write
+} from "./device.ts"
+
+describe("local changes", () => {
+  it.effect("create, edit, rename, move and delete arrive", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* poll
+        yield* mkdir("/dir")
+        yield* write("/dir/a", "first")
+        yield* write("/empty", "")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/dir/", "/dir/a", "/empty"])
+        const { id } = yield* admin.stat("/dir/a")
+        yield* write("/dir/a", "second")
+        yield* rename("/dir/a", "/b")
+        yield* settle
+        assert.strictEqual(yield* textAtServer("/b"), "second")
+        assert.strictEqual((yield* admin.stat("/b")).id, id)
+        yield* remove("/b")
+        yield* remove("/dir")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/empty"])
+        assert.strictEqual((yield* Tree).summary().intents, 0)
+      })
+    )
+  )
+
+  it.effect("save by rename is a new version of the same item", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const { id } = yield* admin.putFile("/doc.txt", "old")
+        yield* poll
+        yield* write("/doc.txt.tmp", "new")
+        yield* rename("/doc.txt.tmp", "/doc.txt")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/doc.txt"])
+        assert.strictEqual((yield* admin.stat("/doc.txt")).id, id)
+        assert.strictEqual(yield* textAtServer("/doc.txt"), "new")
+      })
+    )
+  )
+
+  it.effect("the time of a file survives a simple upload", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        yield* passing(Effect.sleep(3_600_000))
+        yield* write("/x", "x")
+        const { mtime } = yield* itemAt("/x")
+        yield* passing(Effect.sleep(60_000))
+        yield* settle
+        assert.strictEqual(Math.floor((yield* (yield* DriveAdmin).stat("/x")).modified / 1000), mtime.sec)
+      })
+    )
+  )
+
+  it.effect("an edit in the middle of a ghost fetches the rest first", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* (yield* DriveAdmin).putFile("/x", "a".repeat(1000))
+        yield* poll
+        yield* patch("/x", 500, "B")
+        yield* settle
+        assert.strictEqual(yield* textAtServer("/x"), `${"a".repeat(500)}B${"a".repeat(499)}`)
+      })
+    )
+  )
+
+  it.effect("two files swap their names", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const { id: a } = yield* admin.putFile("/a", "A")
+        const { id: b } = yield* admin.putFile("/b", "B")
+        yield* poll
+        yield* rename("/a", "/t")
+        yield* rename("/b", "/a")
+        yield* rename("/t", "/b")
+        yield* settle
+        assert.strictEqual((yield* admin.stat("/a")).id, b)
+        assert.strictEqual((yield* admin.stat("/b")).id, a)
+        assert.deepStrictEqual(yield* atServer, ["/a", "/b"])
+      })
+    )
+  )
+
+  it.effect("a folder and the folder in it change places", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const { id: outer } = yield* admin.createFolder("/x")
+        const { id: inner } = yield* admin.createFolder("/x/y")
+        yield* poll
+        yield* rename("/x/y", "/t")
+        yield* rename("/x", "/t/y")
+        yield* rename("/t", "/x")
+        yield* settle
+        assert.strictEqual((yield* admin.stat("/x")).id, inner)
+        assert.strictEqual((yield* admin.stat("/x/y")).id, outer)
+      })
+    )
+  )
+
+  it.effect("a rename of the case only", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* (yield* DriveAdmin).putFile("/readme", "r")
+        yield* poll
+        yield* rename("/readme", "/README")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/README"])
+      })
+    )
+  )
+
+  it.effect("a deep tree made while offline arrives on return, once", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const faults = yield* Faults
+        yield* faults.inject({ times: 100_000, action: { _tag: "Refuse" } })
+        let path = ""
+        for (let depth = 0; depth < 8; depth++) {
+          path += `/d${depth}`
+          yield* mkdir(path)
+          yield* write(`${path}/f`, `at ${depth}`)
+        }
+        yield* passing(Effect.sleep(120_000))
+        assert.deepStrictEqual(yield* atServer, [])
+        yield* faults.clear
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, yield* here)
+        assert.strictEqual(yield* textAtServer(`${path}/f`), "at 7")
+      })
+    )
+  )
+
+  it.effect("rm -rf of a known tree", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.createFolder("/t")
+        yield* admin.createFolder("/t/s")
+        for (let i = 0; i < 20; i++) yield* admin.putFile(`/t/s/${i}`, `${i}`)
+        yield* admin.putFile("/keep", "k")
+        yield* poll
+        for (let i = 0; i < 20; i++) yield* remove(`/t/s/${i}`)
+        yield* remove("/t/s")
+        yield* remove("/t")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/keep"])
+      })
+    )
+  )
+
+  it.effect("a folder that got a stranger's file is not deleted", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.createFolder("/t")
+        yield* poll
+        yield* remove("/t")
+        yield* admin.putFile("/t/theirs", "t")
+        yield* passing((yield* Sync).flush(rootIno, 60_000))
+        yield* poll
+        assert.deepStrictEqual(yield* atServer, ["/t/", "/t/theirs"])
+        assert.deepStrictEqual(yield* here, ["/t/", "/t/theirs"])
+      })
+    )
+  )
+
+  it.effect("very many deletes wait for a yes", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const sync = yield* Sync
+        for (let i = 0; i < 120; i++) yield* admin.putFile(`/f${i}`, `${i}`)
+        yield* poll
+        for (let i = 0; i < 110; i++) yield* remove(`/f${i}`)
+        const left = yield* passing(sync.flush(rootIno, 60_000))
+        assert.strictEqual(left.length, 110)
+        assert.match(left[0]?.reason ?? "", /110 deletions at once wait for confirmation/)
+        assert.strictEqual((yield* atServer).length, 120)
+        yield* sync.allowDeletes
+        yield* settle
+        assert.strictEqual((yield* atServer).length, 10)
+      })
+    )
+  )
+
+  it.effect("an edit during the upload ends with the newest content", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const hang = yield* (yield* Faults).inject({ method: "PUT", action: { _tag: "Hang" } })
+        yield* write("/x", "first")
+        yield* passing(hang.firstHit)
+        yield* write("/x", "second")
+        yield* hang.release
+        yield* settle
+        assert.strictEqual(yield* textAtServer("/x"), "second")
+        assert.deepStrictEqual(yield* atServer, ["/x"])
+      })
+    )
+  )
+
+  it.effect("lost replies are looked up, nothing is done twice", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/gone", "g")
+        yield* admin.putFile("/moved", "m")
+        yield* poll
+        const faults = yield* Faults
+        for (const method of ["POST", "PUT", "PATCH", "DELETE"])
+          yield* faults.inject({ method, action: { _tag: "DropReply" } })
+        yield* mkdir("/dir")
+        yield* write("/file", "f")
+        yield* rename("/moved", "/dir/moved")
+        yield* remove("/gone")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/dir/", "/dir/moved", "/file"])
+        assert.deepStrictEqual(yield* here, ["/dir/", "/dir/moved", "/file"])
+      })
+    )
+  )
+
+  it.effect("429 is waited for", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const headers = { "retry-after": "40" }
+        yield* (yield* Faults).inject({ method: "PUT", times: 2, action: { _tag: "Respond", status: 429, headers } })
+        yield* write("/x", "x")
+        yield* settle
+        assert.strictEqual(yield* textAtServer("/x"), "x")
+      })
+    )
+  )
+
+  it.effect("a full drive parks the change and sends it when there is room", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        const sync = yield* Sync
+        yield* poll
+        yield* admin.setQuota(10)
+        yield* write("/x", "more than ten bytes")
+        const left = yield* passing(sync.flush(rootIno, 60_000))
+        assert.match(left[0]?.reason ?? "", /the drive is full/)
+        yield* admin.setQuota(1_000_000)
+        yield* eventually(
+          Effect.map(atServer, (paths) => paths.length === 1),
+          2 * 3_600_000
+        )
+      })
+    )
+  )
+
+  it.effect("a large upload goes on where it was after a restart", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const bytes = Uint8Array.from({ length: 25 * 1024 * 1024 }, (_, i) => (i * 31 + (i >> 8) * 7) & 255)
+      const faults = yield* Faults
+      const first = Effect.gen(function* () {
+        yield* poll
+        const hang = yield* faults.inject({ method: "PUT", matches: secondFragment(), action: { _tag: "Hang" } })
+        yield* write("/large.bin", bytes)
+        yield* passing(hang.firstHit)
+        assert.isDefined((yield* Tree).upload((yield* itemAt("/large.bin")).ino))
+      })
+      yield* Effect.provide(Effect.scoped(first), device(directory), { local: true })
+      yield* faults.clear
+      yield* (yield* RequestLog).clear
+      yield* Effect.provide(Effect.scoped(settle), device(directory), { local: true })
+      const stat = yield* (yield* DriveAdmin).stat("/large.bin")
+      assert.strictEqual(stat.size, bytes.length)
+      const sent = (yield* (yield* RequestLog).entries).reduce((sum, { received }) => sum + received, 0)
+      assert.isBelow(sent, 16 * 1024 * 1024)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("create and delete before anything was sent leaves no trace", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        yield* write("/tmp1", "t")
+        yield* remove("/tmp1")
+        yield* settle
+        assert.strictEqual(yield* (yield* RequestLog).count("PUT"), 0)
+        assert.isFalse(yield* exists("/tmp1"))
+      })
+    )
+  )
+})
+
+/** Matches from the second upload fragment on. */
+const secondFragment = () => {
+  let seen = 0
+  return (url: string): boolean => !url.startsWith("/v1.0") && seen++ > 0
+}
