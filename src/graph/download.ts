@@ -80,6 +80,124 @@ class Settled {
   }
 }
 
+interface Wanted {
+  readonly id: ItemId
+  readonly cTag: string | null
+  /** The byte behind the last one. */
+  readonly end: number
+}
+
+/** Opens the segment from `first` on; `resumed` when bytes of the range were delivered before. */
+type OpenSegment = (
+  parent: Scope.Scope,
+  first: number,
+  resumed: boolean
+) => Effect.Effect<Segment, GraphError | Settled>
+
+const makeOpenSegment = (transport: Transport, urls: DownloadUrls, { cTag, end, id }: Wanted): OpenSegment => {
+  const request = (target: DownloadUrl, first: number) =>
+    transport.open({
+      operation,
+      kind: "read",
+      request: HttpClientRequest.get(target.url, {
+        headers: { range: `bytes=${first}-${end - 1}`, "accept-encoding": "identity" }
+      }),
+      authorized: false,
+      accepts: (status) => status === 200 || status === 206
+    })
+
+  const locate = (fresh: boolean) => Effect.mapError(urls.get(id, cTag, fresh), (error) => new Settled(error))
+
+  /**
+   * The response for the rest of the range; one fresh URL when the first is refused. Some hosts serve the current
+   * content under an old URL, so what resumes compares the version again lest it joins two.
+   */
+  const connect = Effect.fnUntraced(function* (first: number, resumed: boolean) {
+    const target = yield* locate(resumed)
+    const tried = yield* Effect.result(request(target, first))
+    if (Result.isSuccess(tried) && !isOtherSize(tried.success, target.size)) {
+      return { response: tried.success, size: target.size }
+    }
+    if (Result.isFailure(tried) && !wantsFreshUrl(tried.failure)) return yield* tried.failure
+    const fresh = yield* locate(true)
+    const response = yield* Effect.mapError(request(fresh, first), refusedTwice)
+    if (isOtherSize(response, fresh.size)) {
+      return yield* malformed(`content of another size than the item's ${fresh.size} bytes`)
+    }
+    return { response, size: fresh.size }
+  })
+
+  return Effect.fnUntraced(function* (parent, first, resumed) {
+    const scope = yield* Scope.fork(parent)
+    return yield* Effect.gen(function* () {
+      const { response, size } = yield* Scope.provide(connect(first, resumed), scope)
+      const problem = headProblem(response, { first, end, size })
+      if (problem !== null) return yield* malformed(problem)
+      const pull = yield* Scope.provide(Stream.toPull(transport.body(operation, response)), scope)
+      return { pull, scope } satisfies Segment
+    }).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
+  })
+}
+
+/** Pulls the bytes from `start` to `end`, over as many segments as it takes. */
+const makePull = (transport: Transport, openSegment: OpenSegment, start: number, end: number) =>
+  Effect.gen(function* () {
+    const parent = yield* Scope.Scope
+    let position = start
+    let segment: Segment | undefined
+    /** Attempts in a row that brought no byte. */
+    let fruitless = 0
+
+    const leave = Effect.suspend(() => {
+      const left = segment
+      segment = undefined
+      return left === undefined ? Effect.void : Scope.close(left.scope, Exit.void)
+    })
+
+    const recover = Effect.fnUntraced(function* (error: GraphError | Settled) {
+      yield* leave
+      if (error instanceof Settled) return yield* error.error
+      if (position === end) return yield* Cause.done()
+      fruitless++
+      if (!mayResume(error) || fruitless >= transport.config.limits.attempts) return yield* error
+      yield* Effect.logDebug(error.message, { attempt: fruitless, position })
+      if (error.reason._tag !== "Throttled") yield* transport.backoff(fruitless - 1)
+      return yield* next
+    })
+
+    const accept = (chunk: Chunk): Effect.Effect<Chunk, GraphError> => {
+      let size = 0
+      for (const bytes of chunk) size += bytes.length
+      if (position + size > end) return malformed("more bytes than asked for")
+      position += size
+      if (size > 0) fruitless = 0
+      return Effect.succeed(chunk)
+    }
+
+    const finish = Effect.suspend((): Pull.Pull<never, GraphError> =>
+      position === end ? Cause.done() : malformed(`the body ends ${end - position} bytes short`)
+    )
+
+    const read = (opened: Segment): Pull.Pull<Chunk, GraphError> => {
+      segment = opened
+      return Pull.matchEffect(opened.pull, {
+        onSuccess: accept,
+        onFailure: (cause) => {
+          const error = Cause.findErrorOption(cause)
+          return error._tag === "Some" ? recover(error.value) : Effect.failCause(cause as Cause.Cause<never>)
+        },
+        onDone: () => Effect.andThen(leave, finish)
+      })
+    }
+
+    const next: Pull.Pull<Chunk, GraphError> = Effect.suspend(() =>
+      segment === undefined
+        ? Effect.matchEffect(openSegment(parent, position, position > start), { onFailure: recover, onSuccess: read })
+        : read(segment)
+    )
+    return next
+  })
+
 export const makeDownload =
   (transport: Transport, urls: DownloadUrls) =>
   (id: ItemId, cTag: string | null, range: ByteRange): Stream.Stream<Uint8Array, GraphError> => {
@@ -88,103 +206,6 @@ export const makeDownload =
       const reason = new InvalidRequest({ code: "invalidRange", detail: "a range has at least one byte" })
       return Stream.fail(graphError(operation, reason))
     }
-
-    const request = (target: DownloadUrl, first: number) =>
-      transport.open({
-        operation,
-        kind: "read",
-        request: HttpClientRequest.get(target.url, {
-          headers: { range: `bytes=${first}-${end - 1}`, "accept-encoding": "identity" }
-        }),
-        authorized: false,
-        accepts: (status) => status === 200 || status === 206
-      })
-
-    const locate = (fresh: boolean) => Effect.mapError(urls.get(id, cTag, fresh), (error) => new Settled(error))
-
-    /** The response for the rest of the range; at most one fresh URL per attempt. */
-    const connect = Effect.fnUntraced(function* (first: number) {
-      const target = yield* locate(false)
-      const tried = yield* Effect.result(request(target, first))
-      if (Result.isSuccess(tried) && !isOtherSize(tried.success, target.size)) {
-        return { response: tried.success, size: target.size }
-      }
-      if (Result.isFailure(tried) && !wantsFreshUrl(tried.failure)) return yield* tried.failure
-      const fresh = yield* locate(true)
-      const response = yield* Effect.mapError(request(fresh, first), refusedTwice)
-      if (isOtherSize(response, fresh.size)) {
-        return yield* malformed(`content of another size than the item's ${fresh.size} bytes`)
-      }
-      return { response, size: fresh.size }
-    })
-
-    const openSegment = Effect.fnUntraced(function* (parent: Scope.Scope, first: number) {
-      const scope = yield* Scope.fork(parent)
-      return yield* Effect.gen(function* () {
-        const { response, size } = yield* Scope.provide(connect(first), scope)
-        const problem = headProblem(response, { first, end, size })
-        if (problem !== null) return yield* malformed(problem)
-        const pull = yield* Scope.provide(Stream.toPull(transport.body(operation, response)), scope)
-        return { pull, scope } satisfies Segment
-      }).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
-    })
-
-    const makePull = Effect.gen(function* () {
-      const parent = yield* Scope.Scope
-      let position = range.offset
-      let segment: Segment | undefined
-      /** Attempts in a row that brought no byte. */
-      let fruitless = 0
-
-      const leave = Effect.suspend(() => {
-        const left = segment
-        segment = undefined
-        return left === undefined ? Effect.void : Scope.close(left.scope, Exit.void)
-      })
-
-      const recover = Effect.fnUntraced(function* (error: GraphError | Settled) {
-        yield* leave
-        if (error instanceof Settled) return yield* error.error
-        if (position === end) return yield* Cause.done()
-        fruitless++
-        if (!mayResume(error) || fruitless >= transport.config.limits.attempts) return yield* error
-        yield* Effect.logDebug(error.message, { attempt: fruitless, position })
-        if (error.reason._tag !== "Throttled") yield* transport.backoff(fruitless - 1)
-        return yield* next
-      })
-
-      const accept = (chunk: Chunk): Effect.Effect<Chunk, GraphError> => {
-        let size = 0
-        for (const bytes of chunk) size += bytes.length
-        if (position + size > end) return malformed("more bytes than asked for")
-        position += size
-        if (size > 0) fruitless = 0
-        return Effect.succeed(chunk)
-      }
-
-      const finish = Effect.suspend((): Pull.Pull<never, GraphError> =>
-        position === end ? Cause.done() : malformed(`the body ends ${end - position} bytes short`)
-      )
-
-      const next: Pull.Pull<Chunk, GraphError> = Effect.suspend(() => {
-        const current = segment === undefined ? openSegment(parent, position) : Effect.succeed(segment)
-        return Effect.matchEffect(current, {
-          onFailure: recover,
-          onSuccess: (opened) => {
-            segment = opened
-            return Pull.matchEffect(opened.pull, {
-              onSuccess: accept,
-              onFailure: (cause) => {
-                const error = Cause.findErrorOption(cause)
-                return error._tag === "Some" ? recover(error.value) : Effect.failCause(cause as Cause.Cause<never>)
-              },
-              onDone: () => Effect.andThen(leave, finish)
-            })
-          }
-        })
-      })
-      return next
-    })
-
-    return Stream.scoped(Stream.fromPull(makePull))
+    const openSegment = makeOpenSegment(transport, urls, { id, cTag, end })
+    return Stream.scoped(Stream.fromPull(makePull(transport, openSegment, range.offset, end)))
   }

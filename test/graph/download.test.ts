@@ -331,10 +331,28 @@ describe("interruptions", () => {
           transfersOf(server).map((seen) => seen.headers["range"]),
           ["bytes=100-199", "bytes=130-199", "bytes=160-199", "bytes=190-199"]
         )
-        assert.strictEqual(lookUpsOf(server).length, 1)
       })
     })
   }
+
+  it.effect("a resumed download never joins two versions", () => {
+    let received = 0
+    const server = drive(
+      (seen) => partial(...asked(seen), bodyStream([content.slice(0, 30)], "cut")),
+      (n) => (n === 0 ? {} : { cTag: '"c:{G},2"' })
+    )
+    const count = GraphClient.use((graph) =>
+      Stream.runForEach(graph.download(id, cTag, { offset: 0, length: 100 }), (bytes) =>
+        Effect.sync(() => void (received += bytes.length))
+      )
+    )
+    return Effect.gen(function* () {
+      const result = yield* run(server, count)
+      assert.isTrue(result._tag === "Failure" && result.failure.reason._tag === "PreconditionFailed")
+      assert.strictEqual(received, 30)
+      assert.strictEqual(transfersOf(server).length, 1)
+    })
+  })
 
   it.effect("a long download outlives many cuts and expired URLs as long as bytes come", () => {
     const server = drive((seen, n) => {
