@@ -76,7 +76,7 @@ const encoder = new TextEncoder()
 
 export const empty = (status: number, headers: HeaderRecord = {}): DriveResponse => ({
   status,
-  headers,
+  headers: status === 204 || status === 304 ? headers : { "content-length": "0", ...headers },
   body: new Uint8Array(0)
 })
 

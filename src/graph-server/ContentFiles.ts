@@ -46,8 +46,6 @@ export class ContentFiles extends Context.Service<
       hash: QuickXorHash,
       limit: number
     ): Effect.Effect<number, ApiError>
-    /** Cuts an unfinished content to its size, for instance after a fragment that was written and not recorded. */
-    truncate(id: number, size: number): Effect.Effect<void, ApiError>
     /** Bytes of a content; the file is opened when the stream starts and closed when it ends. */
     read(
       id: number,
@@ -162,7 +160,6 @@ const makeContentFiles = (
     allocate: Effect.sync(() => next++),
     store,
     writeAt,
-    truncate: (id, length) => Effect.catchTag(fs.truncate(pathOf(id), length), "PlatformError", fromPlatform),
     read,
     sizeOf: (id) => size.get(id)?.size,
     discard,

@@ -53,6 +53,8 @@ const openFolder = Effect.fnUntraced(function* (dir: string) {
   const unusable = mapUnusable(dir)
   yield* unusable(checkFolder(fs, dir))
   yield* unusable(fs.makeDirectory(dir, { recursive: true, mode: 0o700 }))
+  // Made before SQLite would make it, readable by the owner only; its companion files take over the mode.
+  yield* unusable(fs.writeFile(`${dir}/drive.db`, new Uint8Array(0), { flag: "a", mode: 0o600 }))
   const db = yield* openDatabase(dir, `${dir}/drive.db`)
   const token = yield* unusable(loadToken(fs, `${dir}/token`))
   return yield* finish(dir, db, token)

@@ -163,7 +163,6 @@ const makeUploadSessions = (
 
   const commit = (row: SessionRow, size: number, hash: QuickXorHash) =>
     Effect.gen(function* () {
-      yield* contents.truncate(row.content, size)
       const now = yield* Clock.currentTimeMillis
       const change = {
         now,

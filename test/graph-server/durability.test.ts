@@ -40,7 +40,7 @@ describe("a drive in a folder", () => {
           return { file: file.body, uploadUrl: session.body.uploadUrl, deltaLink, issued }
         })
       )
-      assert.strictEqual(statSync(join(dir, "token")).mode & 0o777, 0o600)
+      for (const name of ["token", "drive.db"]) assert.strictEqual(statSync(join(dir, name)).mode & 0o777, 0o600)
       yield* opened(
         dir,
         Effect.gen(function* () {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
@@ -81,6 +82,24 @@ describe("upload sessions", () => {
       assert.strictEqual((yield* fragment(url, unit, 2 * unit)).status, 202)
       assert.strictEqual((yield* fragment(url, 2 * unit, total)).status, 201)
       assert.strictEqual((yield* get(path)).body.file?.hashes.quickXorHash, quickXorHash(bytes))
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("forget a fragment that broke off, and take it again from its start", () =>
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      const url = (yield* start()).body.uploadUrl
+      yield* fragment(url, 0, unit)
+      const broken = HttpClientRequest.put(url).pipe(
+        HttpClientRequest.setHeader("content-range", `bytes ${unit}-${2 * unit - 1}/${total}`),
+        HttpClientRequest.bodyStream(Stream.concat(Stream.make(bytesOf(1000)), Stream.fail(new Error("gone"))))
+      )
+      assert.strictEqual((yield* client.execute(broken)).status, 400)
+      assert.deepStrictEqual((yield* get(url)).body.nextExpectedRanges, [`${unit}-`])
+      yield* fragment(url, unit, 2 * unit)
+      const done = yield* fragment(url, 2 * unit, total)
+      assert.strictEqual(done.body.file?.hashes.quickXorHash, quickXorHash(bytes))
+      assert.isTrue((yield* get(done.body["@microsoft.graph.downloadUrl"] ?? "")).bytes.equals(bytes))
     }).pipe(Effect.provide(drive()))
   )
 
