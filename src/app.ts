@@ -122,7 +122,13 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
     Layer.provideMerge(Sync.layer({ pollInterval: values.sync.interval, uploads: upload.workers })),
     Layer.provideMerge(Transfers.layer({ uploads: upload.workers, downloads: download.workers })),
     Layer.provideMerge(
-      ContentStore.layer({ directory: join(cacheDirectory, "content"), limit: cache.limit, reserve: cache.reserve })
+      ContentStore.layer({
+        directory: cacheDirectory,
+        limit: cache.limit,
+        reserve: cache.reserve,
+        window: upload.window,
+        maxWait: upload.wait
+      })
     ),
     Layer.provideMerge(Tree.layer),
     Layer.provideMerge(MountDatabase.layer({ path: databaseOf(cacheDirectory) })),
