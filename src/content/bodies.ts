@@ -71,7 +71,11 @@ const create = (store: Store, item: Item, now: number): Body => {
   const { rows, files, keeper } = store
   const { ino, size, mtime, generation } = item
   const key = rows.create({
-    ...{ ino, size, mtime, generation, now },
+    ino,
+    size,
+    mtime,
+    generation,
+    now,
     version: versionOf(item),
     valid: extents.pack([]),
     complete: size === 0
@@ -101,7 +105,11 @@ const reopen = (store: Store, item: Item, row: ContentRow, now: number): Body =>
   const dirty = edited ? (extents.unpack(row.dirty, row.size) ?? valid ?? []) : undefined
   const generation = Math.max(row.generation, item.generation)
   return enter(store, {
-    ...{ key, item, now, dirty, generation },
+    key,
+    item,
+    now,
+    dirty,
+    generation,
     size: edited ? row.size : item.size,
     valid: intact ? valid : [],
     diskBytes: row.diskBytes
@@ -134,7 +142,10 @@ const enter = (
   const { mtime } = item
   table.open(content, { path: files.path(key), create: true, size, mtime, valid, dirty: dirty ?? [], generation })
   const body: Body = {
-    ...{ content, key, dirty, diskBytes },
+    content,
+    key,
+    dirty,
+    diskBytes,
     ino: item.ino,
     references: 0,
     lock: Semaphore.makeUnsafe(1),

@@ -35,7 +35,8 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   const total = (yield* attempt(`use ${directory}`, () => files.disk())).total
   const keeper = yield* makeKeeper({
     budget: { limit: options.limit ?? Math.min(20 * GiB, Math.floor(total / 10)), reserve: options.reserve ?? 0 },
-    ...{ files, rows },
+    files,
+    rows,
     isOpen: (key) => bodies.has(ContentId(key)),
     onDrop: (key) => hashes.delete(key)
   })

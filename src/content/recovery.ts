@@ -118,7 +118,10 @@ const adopt = Effect.fnUntraced(function* (
   const { size } = facts
   const packed = extents.pack(valid)
   const commit = {
-    ...{ content: row.key, size, valid: packed, dirty: packed },
+    content: row.key,
+    size,
+    valid: packed,
+    dirty: packed,
     mtime: facts.mtimeMs > row.lastUsed ? facts.mtime : row.mtime,
     generation: Math.max(row.generation, item.generation) + 1,
     complete: extents.firstGap(valid, 0, size) === undefined
