@@ -5,7 +5,7 @@
  * and removed at the next start. Replaced and deleted content stays for a while (DriveSettings.contentRetention), so that
  * downloads that began on it can end; it is removed with later changes and at start.
  */
-import { Context, Effect, FileSystem, Layer, Stream } from "effect"
+import { Clock, Context, Effect, FileSystem, Layer, Stream } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import { QuickXorHash } from "../platform/QuickXorHash.ts"
 import { type ApiError, attempt, invalidRequest, quotaLimitReached, tooLarge } from "./ApiError.ts"
@@ -55,8 +55,8 @@ export class ContentFiles extends Context.Service<
     sizeOf(id: number): number | undefined
     /** Removes the file of an unfinished content, if there is one. */
     discard(id: number): Effect.Effect<void>
-    /** Removes some of the content that was replaced or deleted long enough ago. */
-    sweep(now: number): Effect.Effect<void, ApiError>
+    /** Removes some of the content that was replaced or deleted long enough ago; what fails is left to the next time. */
+    sweep(now: number): Effect.Effect<void>
   }
 >()("onemount/graph-server/ContentFiles") {
   static readonly layer = Layer.effect(
@@ -66,7 +66,9 @@ export class ContentFiles extends Context.Service<
       const fs = yield* FileSystem.FileSystem
       const settings = yield* DriveSettings
       yield* Effect.orDie(sweepOrphans(fs, store))
-      return makeContentFiles(fs, store, settings)
+      const files = makeContentFiles(fs, store, settings)
+      yield* files.sweep(yield* Clock.currentTimeMillis)
+      return files
     })
   )
 }
@@ -149,7 +151,7 @@ const makeContentFiles = (
       .stream(pathOf(id), { offset, bytesToRead: length, chunkSize: readChunk })
       .pipe(Stream.mapError((error) => new ConnectionCut({ message: `The content is not readable: ${error.message}` })))
 
-  const sweep = Effect.fnUntraced(function* (now: number) {
+  const sweepRetired = Effect.fnUntraced(function* (now: number) {
     const gone = yield* attempt(() => old.all(now - settings.contentRetention, sweepBatch))
     if (gone.length === 0) return
     yield* attempt(() => db.transaction(() => gone.forEach(({ id }) => forget.run(id))))
@@ -163,7 +165,7 @@ const makeContentFiles = (
     read,
     sizeOf: (id) => size.get(id)?.size,
     discard,
-    sweep
+    sweep: (now) => Effect.catch(sweepRetired(now), (error) => Effect.logWarning("Old content was not removed", error))
   })
 }
 

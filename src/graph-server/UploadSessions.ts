@@ -85,6 +85,8 @@ interface SessionRow {
   readonly expires: number
 }
 
+const sessionNotFound = (): ApiError => itemNotFound("The upload session was not found", "uploadSessionNotFound")
+
 const statusOf = (row: SessionRow): SessionStatus => ({
   id: row.id,
   expires: row.expires,
@@ -128,7 +130,7 @@ const makeUploadSessions = (
     const row = yield* attempt(() => byId.get(id))
     if (row !== undefined && row.expires > now) return row
     if (row !== undefined) yield* end(row)
-    return yield* itemNotFound("The upload session was not found", "uploadSessionNotFound")
+    return yield* sessionNotFound()
   })
 
   const create: UploadSessions["Service"]["create"] = Effect.fnUntraced(function* (session) {
@@ -173,7 +175,8 @@ const makeUploadSessions = (
       const stored = { id: row.content, size, hash: hash.digestBase64() }
       const done = yield* attempt(() =>
         db.transaction(() => {
-          remove.run(row.id)
+          // Without its row the session was cancelled or swept meanwhile, and its file with it.
+          if (remove.run(row.id).changes === 0) throw sessionNotFound()
           return model.putContent(targetOf(row), stored, change)
         })
       )
@@ -198,11 +201,14 @@ const makeUploadSessions = (
     }
     const received = range.end + 1
     const expires = (yield* Clock.currentTimeMillis) + settings.uploadSessionLifetime
-    const record = attempt(() => advance.run(received, range.total, expires, id))
+    const record = attempt(() => {
+      if (advance.run(received, range.total, expires, id).changes === 0) throw sessionNotFound()
+    })
     session.hash = hash
-    // The last fragment counts with the commit or, when that is refused, without it: its bytes are kept either way.
     if (received === range.total) {
-      return yield* Effect.uninterruptible(Effect.onError(commit(row, received, hash), () => Effect.ignore(record)))
+      // A refused target does not come back by sending the fragment again; after any other failure it may be.
+      const kept = ({ status }: ApiError) => (status === 409 || status === 412 ? record : Effect.void)
+      return yield* Effect.uninterruptible(Effect.tapError(commit(row, received, hash), kept))
     }
     yield* record
     return { _tag: "Accepted" as const, status: { id, expires, received, total: range.total } }
