@@ -16,6 +16,8 @@
  *     a name OneDrive refuses          NameInvalid, NameTooLong, PathTooLong; why is in the folder's
  *                                      `user.onemount.error`; scratch names stay local instead (names.ts)
  *     a file over 250 GB               FileTooLarge
+ *     rename to a local-only name of   CrossDevice: mv(1) then copies, which downloads it, and removes the original
+ *     what is not downloaded
  *
  * chmod and access times are kept on this machine only.
  */

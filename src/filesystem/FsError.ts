@@ -8,6 +8,8 @@ export const FsErrorReason = Schema.Literals([
   "IsDirectory",
   "NotEmpty",
   "Loop",
+  /** To a local-only name, with bytes that are only at the server: mv(1) copies then. */
+  "CrossDevice",
   "NameInvalid",
   "NameTooLong",
   "PathTooLong",

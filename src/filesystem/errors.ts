@@ -12,6 +12,7 @@ const ofTree: Record<TreeError["reason"], FsErrorReason> = {
   NotEmpty: "NotEmpty",
   // rename(2): a directory into itself or below is EINVAL; ELOOP is for symbolic links.
   Loop: "InvalidArgument",
+  NotLocal: "CrossDevice",
   NoSpace: "NoSpace",
   Storage: "Io"
 }

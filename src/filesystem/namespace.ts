@@ -138,7 +138,10 @@ export const make = (layers: {
     // A name that is there already was accepted by the server, whatever the rules say.
     const { localOnly } = target?.name === to.name ? { localOnly: staysLocal(to) } : yield* admit(to)
     const now = yield* currentTime
-    const replaced = yield* Effect.mapError(tree.rename(source.ino, { ...to, localOnly, now }), fromTree)
+    const replaced = yield* Effect.mapError(
+      tree.rename(source.ino, { ...to, localOnly, now, keepsLocal: isLocalName }),
+      fromTree
+    )
     if (Option.isSome(replaced)) yield* openFiles.reclaim(replaced.value.ino)
   })
 

@@ -3,13 +3,14 @@
  * `user.*` attribute is kept on this machine. The namespaces of the kernel (`security.`, `system.`, `trusted.`) are
  * not supported, so that POSIX ACLs and capabilities are refused instead of pretended.
  */
+import type { ContentState } from "@onemount/fuse-native"
 import { Effect } from "effect"
 import type { ContentStore } from "../content/ContentStore.ts"
 import type { Ino, Item } from "../tree/Item.ts"
 import { itemState, type StateFacts } from "../tree/itemState.ts"
 import type { Tree } from "../tree/Tree.ts"
 import type { Directories } from "./directories.ts"
-import { fromTree } from "./errors.ts"
+import { fromContent, fromTree } from "./errors.ts"
 import { FsError } from "./FsError.ts"
 
 /** xattr(7): XATTR_SIZE_MAX and XATTR_NAME_MAX. */
@@ -19,6 +20,7 @@ const maxName = 255
 const flagCreate = 1
 const flagReplace = 2
 const reserved = "user.onemount."
+const stateName = `${reserved}state`
 
 export interface Xattrs {
   get(ino: Ino, name: string): Effect.Effect<Uint8Array, FsError>
@@ -35,25 +37,35 @@ export const make = (layers: {
 }): Xattrs => {
   const { tree, content, directories } = layers
 
-  const body = (item: Item): StateFacts["body"] => {
-    if (item.content === null) return null
+  /** How much of the body is here; a closed one is opened for the question. */
+  const body = (item: Item): Effect.Effect<StateFacts["body"], FsError> => {
+    if (item.content === null) return Effect.succeed(null)
     const live = content.live(item)
-    // A closed body is complete or lacks ranges that nobody waits for; only the store knows, and only when it is open.
-    if (live === undefined) return { complete: true, dirty: false, hydrating: false, failed: false }
-    return { complete: live.complete, dirty: live.modified, hydrating: live.waiters > 0, failed: false }
+    if (live !== undefined) return Effect.succeed(factsOf(live))
+    return Effect.acquireUseRelease(
+      Effect.mapError(content.open(item.ino), fromContent),
+      (opened) => {
+        const state = content.table.state(opened.content)
+        return Effect.succeed(state === undefined ? null : factsOf(state))
+      },
+      (opened) => content.release(opened.content)
+    )
   }
 
-  const state = (item: Item) => {
-    const shadowed = tree.shadow(item.ino) !== undefined
-    return itemState(item, { intents: tree.intents(item.ino), shadowed, body: body(item) })
-  }
+  const state = (item: Item): Effect.Effect<string, FsError> =>
+    Effect.map(body(item), (facts) =>
+      itemState(item, {
+        intents: tree.intents(item.ino),
+        shadowed: tree.shadow(item.ino) !== undefined,
+        body: facts
+      })
+    )
 
   const error = (item: Item): string | undefined =>
     tree.intents(item.ino).find((intent) => intent.lastError !== null)?.lastError ?? layers.refusal(item.ino)
 
   /** Undefined where an item has no such thing: the attribute does not exist then. */
   const derived: Record<string, (item: Item) => string | undefined> = {
-    [`${reserved}state`]: state,
     [`${reserved}id`]: (item) => item.remoteId ?? undefined,
     [`${reserved}hash`]: (item) => item.hash ?? undefined,
     [`${reserved}local`]: (item) => (item.localOnly ? "true" : undefined),
@@ -63,6 +75,7 @@ export const make = (layers: {
   const get = Effect.fnUntraced(function* (ino: Ino, name: string): Effect.fn.Return<Uint8Array, FsError> {
     if (!name.startsWith("user.")) return yield* fail("NotSupported", name)
     const item = yield* directories.item(ino)
+    if (name === stateName) return Buffer.from(yield* state(item))
     const derive = Object.hasOwn(derived, name) ? derived[name] : undefined
     const text = derive?.(item)
     const value = text === undefined ? tree.getXattr(ino, name) : Buffer.from(text)
@@ -72,7 +85,7 @@ export const make = (layers: {
   const list = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<ReadonlyArray<string>, FsError> {
     const item = yield* directories.item(ino)
     const known = Object.entries(derived).flatMap(([name, derive]) => (derive(item) === undefined ? [] : [name]))
-    return [...known, ...tree.listXattrs(ino)]
+    return [stateName, ...known, ...tree.listXattrs(ino)]
   })
 
   /** Refuses names that are not a person's to change. */
@@ -105,5 +118,12 @@ export const make = (layers: {
 
   return { get, list, set, remove }
 }
+
+const factsOf = ({ complete, modified, waiters }: ContentState): StateFacts["body"] => ({
+  complete,
+  dirty: modified,
+  hydrating: waiters > 0,
+  failed: false
+})
 
 const fail = (reason: FsError["reason"], detail: string) => Effect.fail(new FsError({ reason, detail }))

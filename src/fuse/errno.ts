@@ -21,6 +21,7 @@ const table: Record<FsErrorReason, number> = {
   IsDirectory: errno.EISDIR,
   NotEmpty: errno.ENOTEMPTY,
   Loop: errno.ELOOP,
+  CrossDevice: errno.EXDEV,
   NameInvalid: errno.EINVAL,
   NameTooLong: errno.ENAMETOOLONG,
   PathTooLong: errno.ENAMETOOLONG,

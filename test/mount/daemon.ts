@@ -1,0 +1,119 @@
+/**
+ * A mount in a process of its own, for tests: the embedded drive in process, every layer real, no command line. Reads
+ * one command per line (JSON) on standard input and answers each with one line; ends when standard input does.
+ */
+import { createInterface } from "node:readline"
+import { join } from "node:path"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect, Layer, Logger, Queue, Redacted, Stream } from "effect"
+import { ContentStore } from "../../src/content/ContentStore.ts"
+import { Events } from "../../src/events/Events.ts"
+import { Filesystem } from "../../src/filesystem/Filesystem.ts"
+import { defaults } from "../../src/filesystem/FilesystemConfig.ts"
+import { FuseSession } from "../../src/fuse/FuseSession.ts"
+import * as GraphServer from "../../src/graph-server/GraphServer.ts"
+import { Auth } from "../../src/graph/Auth.ts"
+import { layerGraphClient } from "../../src/graph/GraphClientHttp.ts"
+import { defaultGraphConfig, GraphConfig } from "../../src/graph/GraphConfig.ts"
+import { Sync } from "../../src/sync/Sync.ts"
+import { Transfers } from "../../src/transfer/Transfers.ts"
+import { rootIno } from "../../src/tree/Item.ts"
+import { MountDatabase } from "../../src/tree/MountDatabase.ts"
+import { Tree } from "../../src/tree/Tree.ts"
+import type { Command, Seed } from "./protocol.ts"
+
+const [mountpoint = "", work = "", seeds = "[]"] = process.argv.slice(2)
+
+const drive = GraphServer.layer({ dir: join(work, "drive") })
+const auth = Layer.unwrap(Effect.map(GraphServer.DriveTokens, ({ token }) => Auth.layerToken(Redacted.make(token))))
+const graph = layerGraphClient.pipe(
+  Layer.provide([GraphServer.inProcess, auth]),
+  Layer.provide(Layer.succeed(GraphConfig, { ...defaultGraphConfig, baseUrl: GraphServer.baseUrl }))
+)
+
+const seed = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const admin = yield* GraphServer.DriveAdmin
+    for (const { path, text, size } of JSON.parse(seeds) as ReadonlyArray<Seed>) {
+      if (text === undefined && size === undefined) yield* admin.createFolder(path)
+      else yield* admin.putFile(path, text ?? Buffer.alloc(size ?? 0, "0123456789abcdef"))
+    }
+  })
+)
+
+const mount = FuseSession.layer({ mountpoint }).pipe(
+  Layer.provideMerge(
+    Filesystem.layer(defaults({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask: 0o022 }))
+  ),
+  Layer.provideMerge(Sync.layer()),
+  Layer.provideMerge(Transfers.layer()),
+  Layer.provideMerge(ContentStore.layer({ directory: join(work, "content"), limit: 10 ** 9, reserve: 0 })),
+  Layer.provideMerge(Tree.layer),
+  Layer.provideMerge(MountDatabase.layer({ path: join(work, "tree.db") })),
+  Layer.provideMerge(graph),
+  Layer.provideMerge(seed),
+  Layer.provideMerge(drive),
+  Layer.provideMerge(Events.layer),
+  Layer.provideMerge(NodeServices.layer),
+  Layer.provideMerge(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]))
+)
+
+const run = Effect.fnUntraced(function* (command: Command) {
+  const admin = yield* GraphServer.DriveAdmin
+  const sync = yield* Sync
+  switch (command.command) {
+    case "put":
+      return yield* admin.putFile(command.path, command.text)
+    case "replace":
+      return yield* admin.replace(command.path, command.text)
+    case "rename":
+      return yield* admin.rename(command.path, command.name)
+    case "delete":
+      return yield* admin.delete(command.path)
+    case "poll":
+      return yield* sync.poll
+    case "sync":
+      return yield* sync.flush(rootIno, command.timeout)
+    case "read":
+      return Buffer.from(yield* admin.read(command.path)).toString()
+    case "list":
+      return (yield* admin.tree()).map(({ path }) => path)
+    case "hang": {
+      const faults = yield* GraphServer.Faults
+      yield* faults.inject({ method: "GET", matches: /content|download/, times: 1000, action: { _tag: "Hang" } })
+      return
+    }
+    case "release":
+      return yield* (yield* GraphServer.Faults).clear
+    case "stats":
+      return yield* (yield* FuseSession).stats
+  }
+})
+
+const lines = Stream.callback<string>((queue) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const input = createInterface({ input: process.stdin })
+      input.on("line", (line) => Queue.offerUnsafe(queue, line))
+      input.on("close", () => Queue.endUnsafe(queue))
+      return input
+    }),
+    (input) => Effect.sync(() => input.close())
+  )
+)
+
+const say = (value: unknown) => Effect.sync(() => process.stdout.write(`${JSON.stringify(value ?? null)}\n`))
+
+const main = Effect.gen(function* () {
+  yield* say("mounted")
+  yield* Stream.runForEach(lines, (line) =>
+    run(JSON.parse(line) as Command).pipe(
+      Effect.map((value) => ({ value: value ?? null })),
+      Effect.catchCause((cause) => Effect.succeed({ failed: String(cause) })),
+      Effect.flatMap(say)
+    )
+  )
+})
+
+NodeRuntime.runMain(Effect.provide(main, mount))

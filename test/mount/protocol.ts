@@ -1,0 +1,23 @@
+/** What the test daemon understands. */
+
+/** A file or folder that is on the drive before it is mounted. */
+export interface Seed {
+  readonly path: string
+  readonly text?: string
+  /** Bytes of `0123456789abcdef`, repeated. */
+  readonly size?: number
+}
+
+export type Command =
+  /** The second client changes the drive. */
+  | { readonly command: "put" | "replace"; readonly path: string; readonly text: string }
+  | { readonly command: "rename"; readonly path: string; readonly name: string }
+  | { readonly command: "delete" | "read"; readonly path: string }
+  | { readonly command: "list" }
+  /** Applies the newest delta. */
+  | { readonly command: "poll" }
+  /** Everything to the server within `timeout` ms; answers what is missing. */
+  | { readonly command: "sync"; readonly timeout: number }
+  /** Downloads hang from now on, until `release`. */
+  | { readonly command: "hang" | "release" }
+  | { readonly command: "stats" }
