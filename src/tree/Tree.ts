@@ -10,11 +10,14 @@
  * the kernel's requests are answered without suspending; every mutation is one transaction of a few milliseconds; an
  * effect that returned is committed (kill -9 safe), `flushToDisk` makes it safe against power loss.
  */
-import { Context, type Effect, type Option, type PubSub, type Queue } from "effect"
+import { Context, Effect, Layer, type Option, type PubSub, type Queue } from "effect"
+import type { Events } from "../events/Events.ts"
 import type { DriveItem, ItemId, Time } from "../graph/DriveItem.ts"
 import type { DeltaLink } from "../graph/GraphClient.ts"
 import type { ContentKey, Ino, Item, Kind } from "./Item.ts"
 import type { Intent, IntentKind, JournalSummary, UploadProgress } from "./Journal.ts"
+import { makeTree } from "./makeTree.ts"
+import type { MountDatabase } from "./MountDatabase.ts"
 import type { TreeError } from "./TreeError.ts"
 
 /** Something changed that the kernel did not ask for. Published after the transaction, in order. */
@@ -34,6 +37,8 @@ export interface Cursor {
   readonly enumerated: boolean
   /** When the last page that caught up was applied, milliseconds since the epoch. */
   readonly appliedAt: number | null
+  /** Number of the full enumeration under way (it goes on from `link`, after a restart too); null for none. */
+  readonly enumeration: number | null
 }
 
 export interface RemotePage {
@@ -64,6 +69,17 @@ export interface ContentCommit {
   /** Packed by the content store; stored with the row of the body. */
   readonly valid: Uint8Array
   readonly dirty: Uint8Array
+  /** Every byte is here; left as it was when not given. Only a complete body may take over another item's identity. */
+  readonly complete?: boolean
+}
+
+export interface RenameTarget {
+  readonly parent: Ino
+  readonly name: string
+  readonly localOnly: boolean
+  readonly now: Time
+  /** When a folder stops being local-only: which names below it stay so. Default none. */
+  readonly keepsLocal?: (name: string) => boolean
 }
 
 /** How a conflict was decided, recorded in one transaction. */
@@ -115,12 +131,10 @@ export class Tree extends Context.Service<
      * Moves `ino` to `parent`/`name`. An item of that (folded) name is replaced in the same transaction: when the
      * moved one is new or edited here it takes over the replaced item's server identity (versions and shares
      * survive), otherwise the replaced one is deleted at the server and the moved one keeps its own. Fails with
-     * Loop, NotEmpty, IsDirectory, NotDirectory. Returns the replaced item.
+     * Loop, NotEmpty, IsDirectory, NotDirectory, and with NotLocal when something would become local-only (and so be
+     * deleted at the server) whose bytes are not here: hydrate first, or answer EXDEV. Returns the replaced item.
      */
-    rename(
-      ino: Ino,
-      to: { readonly parent: Ino; readonly name: string; readonly localOnly: boolean; readonly now: Time }
-    ): Effect.Effect<Option.Option<Item>, TreeError>
+    rename(ino: Ino, to: RenameTarget): Effect.Effect<Option.Option<Item>, TreeError>
     /** RENAME_EXCHANGE. */
     exchange(a: Ino, b: Ino, now: Time): Effect.Effect<void, TreeError>
     /** A body is about to be changed: recorded so that a crash knows which bodies may hold unrecorded writes. */
@@ -141,10 +155,17 @@ export class Tree extends Context.Service<
     readonly flushToDisk: Effect.Effect<void, TreeError>
 
     // ── the journal's workers ──
-    /** Ready intents in order of `seq`: due by `now`, not parked, not in `busy`. Dependencies are the caller's. */
+    /**
+     * Ready intents in order of `seq`: due by `now`, not parked, not in `busy`; creations and moves only when the folder
+     * they go to is at the server. Other dependencies are the caller's: the order of one item's intents, names that are
+     * taken (`remoteHolder`), and conflicts: an intent of an item with a shadow is to be decided, not sent. A `base`
+     * with a null eTag never was equal to the server's version and must not be sent unconditionally.
+     */
     readyIntents(now: number, limit: number, busy: ReadonlySet<Ino>): ReadonlyArray<Intent>
     /** All intents of items at or below a directory or file, parked ones included. */
     intentsBelow(ino: Ino): ReadonlyArray<Intent>
+    /** Intents to delete something at the server, for the brake on mass deletion. */
+    pendingDeletes(): number
     /** When the next intent becomes due; null when there is none. */
     nextDue(): number | null
     /** The item that holds (parent, folded name) at the server as far as we know, if that differs from the local one. */
@@ -181,6 +202,11 @@ export class Tree extends Context.Service<
     /** One token whenever new work may be due; sliding, capacity 1. */
     readonly work: Queue.Dequeue<void>
   }
->()("onemount/tree/Tree") {}
+>()("onemount/tree/Tree") {
+  static readonly layer: Layer.Layer<Tree, TreeError, MountDatabase | Events> = Layer.effect(
+    Tree,
+    Effect.suspend(() => Effect.map(makeTree, Tree.of))
+  )
+}
 
 export type { Item, Kind }

@@ -9,6 +9,7 @@ export class TreeError extends Schema.TaggedError<TreeError>()("TreeError", {
     "IsDirectory",
     "NotEmpty",
     "Loop",
+    "NotLocal",
     "NoSpace",
     "Storage"
   ]),

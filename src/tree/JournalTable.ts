@@ -1,0 +1,227 @@
+/** Prepared statements over intents, bases, shadows and uploads: synchronous, no rules, no transactions of their own. */
+import type { DriveItem, ItemId } from "../graph/DriveItem.ts"
+import type { Database } from "../platform/Sqlite.ts"
+import { fold } from "./fold.ts"
+import { Ino } from "./Item.ts"
+import type { Intent, IntentKind, JournalSummary, UploadProgress } from "./Journal.ts"
+import type { Base } from "./journalAlgebra.ts"
+
+/** In the order of work of one item; the index is what the table stores. */
+const kinds: ReadonlyArray<IntentKind> = ["create", "move", "content", "times", "delete"]
+const kindCode = (kind: IntentKind): number => kinds.indexOf(kind)
+
+interface IntentColumns {
+  readonly ino: number
+  readonly kind: number
+  readonly seq: number
+  readonly generation: number
+  readonly created_at: number
+  readonly not_before: number
+  readonly attempts: number
+  readonly last_error: string | null
+  readonly parked: number
+  readonly remote_id: string | null
+  readonly etag: string | null
+  readonly base_parent: string | null
+  readonly base_name: string | null
+}
+
+const toIntent = (row: IntentColumns): Intent => {
+  const kind = kinds[row.kind] ?? "times"
+  return {
+    ino: Ino(row.ino),
+    kind,
+    seq: row.seq,
+    generation: row.generation,
+    base:
+      row.base_name === null ? null : { parent: row.base_parent as ItemId | null, name: row.base_name, eTag: row.etag },
+    remoteId: kind === "delete" ? (row.remote_id as ItemId | null) : null,
+    createdAt: row.created_at,
+    notBefore: row.not_before,
+    attempts: row.attempts,
+    lastError: row.last_error,
+    parked: row.parked === 1
+  }
+}
+
+export interface NewIntent {
+  readonly ino: Ino
+  readonly kind: IntentKind
+  readonly generation: number
+  readonly bytes: number
+  readonly createdAt: number
+  readonly notBefore: number
+}
+
+export interface JournalTable {
+  intents(ino: Ino): ReadonlyArray<Intent>
+  has(ino: Ino): boolean
+  /** In order of seq. */
+  all(): ReadonlyArray<Intent>
+  /** In order of seq: due, not parked, and what they need at the server (their parent folder) is there. */
+  ready(now: number, limit: number, busy: ReadonlySet<Ino>): ReadonlyArray<Intent>
+  nextDue(): number | null
+  summary(): JournalSummary
+  pendingDeletes(): number
+  counts(): { readonly items: number; readonly files: number; readonly directories: number }
+  add(intent: NewIntent): void
+  /** A newer change of the same kind: last in line again, tried anew. */
+  renew(intent: Omit<NewIntent, "createdAt">): void
+  drop(ino: Ino, kind: IntentKind): void
+  dueAt(ino: Ino, kind: IntentKind, notBefore: number): void
+  failed(ino: Ino, kind: IntentKind, notBefore: number, error: string, parked: boolean): boolean
+  unpark(ino: Ino): void
+
+  base(ino: Ino): Base | undefined
+  setBase(ino: Ino, base: Base): void
+  dropBase(ino: Ino): void
+  /** Changed items whose place at the server is (parent, folded name). */
+  basedAt(parent: ItemId, name: string): ReadonlyArray<Ino>
+  basedIn(parent: ItemId): ReadonlyArray<Ino>
+  shadow(ino: Ino): DriveItem | undefined
+  setShadow(ino: Ino, item: DriveItem): void
+  dropShadow(ino: Ino): void
+  upload(ino: Ino): UploadProgress | undefined
+  saveUpload(progress: UploadProgress): void
+  dropUpload(ino: Ino): void
+}
+
+export const makeJournalTable = (db: Database): JournalTable => ({
+  ...intentStatements(db),
+  ...baseStatements(db),
+  ...uploadStatements(db)
+})
+
+const intentStatements = (db: Database) => {
+  const select = (rest: string) =>
+    db.prepare<IntentColumns>(`SELECT intents.ino, intents.kind, seq, intents.generation, created_at, not_before,
+      attempts, last_error, parked, items.remote_id, items.etag, bases.parent AS base_parent, bases.name AS base_name
+      FROM intents JOIN items ON items.ino = intents.ino LEFT JOIN bases ON bases.ino = intents.ino ${rest}`)
+  const ofItem = select("WHERE intents.ino = ? ORDER BY intents.kind")
+  const all = select("ORDER BY seq")
+  const ready = select(`LEFT JOIN items AS parents ON parents.ino = items.parent
+    WHERE parked = 0 AND not_before <= ? AND (intents.kind NOT IN (0, 1) OR parents.remote_id IS NOT NULL) ORDER BY seq`)
+  const any = db.prepare("SELECT 1 FROM intents WHERE ino = ? LIMIT 1")
+  const nextDue = db.prepare<{ readonly at: number | null }>(
+    "SELECT min(not_before) AS at FROM intents WHERE parked = 0"
+  )
+  const totals = db.prepare<
+    Record<"files" | "directories" | "others" | "intents" | "parked" | "bytes" | "deletes", number>
+  >("SELECT files, directories, others, intents, parked, bytes, deletes FROM totals WHERE id = 1")
+  const oldest = db.prepare<{ readonly at: number | null }>("SELECT min(created_at) AS at FROM intents")
+  const nextSeq = "(SELECT coalesce(max(seq), 0) + 1 FROM intents)"
+  const add = db.prepare(`INSERT INTO intents (ino, kind, seq, generation, bytes, created_at, not_before)
+    VALUES (?, ?, ${nextSeq}, ?, ?, ?, ?)`)
+  const renew =
+    db.prepare(`UPDATE intents SET seq = ${nextSeq}, generation = ?, bytes = ?, not_before = ?, attempts = 0,
+    last_error = NULL, parked = 0 WHERE ino = ? AND kind = ?`)
+  const drop = db.prepare("DELETE FROM intents WHERE ino = ? AND kind = ?")
+  const dueAt = db.prepare("UPDATE intents SET not_before = ? WHERE ino = ? AND kind = ?")
+  const failed = db.prepare(`UPDATE intents SET attempts = attempts + 1, not_before = ?, last_error = ?, parked = ?
+    WHERE ino = ? AND kind = ?`)
+  const unpark = db.prepare("UPDATE intents SET parked = 0, attempts = 0, not_before = 0 WHERE ino = ?")
+  const total = () =>
+    totals.get() ?? { files: 0, directories: 0, others: 0, intents: 0, parked: 0, bytes: 0, deletes: 0 }
+  const nextDueAt = () => nextDue.get()?.at ?? null
+
+  return {
+    intents: (ino: Ino) => ofItem.all(ino).map(toIntent),
+    has: (ino: Ino) => any.get(ino) !== undefined,
+    all: () => all.all().map(toIntent),
+    ready: (now: number, limit: number, busy: ReadonlySet<Ino>) => {
+      const due = nextDueAt()
+      if (due === null || due > now) return []
+      const found: Array<Intent> = []
+      for (const row of ready.iterate(now)) {
+        if (found.length >= limit) break
+        if (!busy.has(Ino(row.ino))) found.push(toIntent(row))
+      }
+      return found
+    },
+    nextDue: nextDueAt,
+    summary: () => {
+      const { intents, parked, bytes } = total()
+      return { intents, parked, bytes, oldest: oldest.get()?.at ?? null }
+    },
+    pendingDeletes: () => total().deletes,
+    counts: () => {
+      const { files, directories, others } = total()
+      return { items: files + directories + others, files, directories }
+    },
+    add: (intent: NewIntent) => {
+      add.run(intent.ino, kindCode(intent.kind), intent.generation, intent.bytes, intent.createdAt, intent.notBefore)
+    },
+    renew: (intent: Omit<NewIntent, "createdAt">) => {
+      renew.run(intent.generation, intent.bytes, intent.notBefore, intent.ino, kindCode(intent.kind))
+    },
+    drop: (ino: Ino, kind: IntentKind) => void drop.run(ino, kindCode(kind)),
+    dueAt: (ino: Ino, kind: IntentKind, notBefore: number) => void dueAt.run(notBefore, ino, kindCode(kind)),
+    failed: (ino: Ino, kind: IntentKind, notBefore: number, error: string, parked: boolean) =>
+      failed.run(notBefore, error, Number(parked), ino, kindCode(kind)).changes > 0,
+    unpark: (ino: Ino) => void unpark.run(ino)
+  }
+}
+
+interface BaseColumns {
+  readonly parent: string | null
+  readonly name: string
+  readonly mtime_sec: number
+  readonly mtime_nsec: number
+  readonly generation: number
+}
+
+const baseStatements = (db: Database) => {
+  const base = db.prepare<BaseColumns>(
+    "SELECT parent, name, mtime_sec, mtime_nsec, generation FROM bases WHERE ino = ?"
+  )
+  const setBase = db.prepare("INSERT OR REPLACE INTO bases VALUES (?, ?, ?, ?, ?, ?, ?)")
+  const dropBase = db.prepare("DELETE FROM bases WHERE ino = ?")
+  const basedAt = db.prepare<{ readonly ino: number }>("SELECT ino FROM bases WHERE parent = ? AND folded = ?")
+  const basedIn = db.prepare<{ readonly ino: number }>("SELECT ino FROM bases WHERE parent = ?")
+  const shadow = db.prepare<{ readonly item: string }>("SELECT item FROM shadows WHERE ino = ?")
+  const setShadow = db.prepare("INSERT OR REPLACE INTO shadows VALUES (?, ?)")
+  const dropShadow = db.prepare("DELETE FROM shadows WHERE ino = ?")
+  return {
+    base: (ino: Ino): Base | undefined => {
+      const row = base.get(ino)
+      if (row === undefined) return undefined
+      const mtime = { sec: row.mtime_sec, nsec: row.mtime_nsec }
+      return { parent: row.parent as ItemId | null, name: row.name, mtime, generation: row.generation }
+    },
+    setBase: (ino: Ino, { parent, name, mtime, generation }: Base) =>
+      void setBase.run(ino, parent, name, fold(name), mtime.sec, mtime.nsec, generation),
+    dropBase: (ino: Ino) => void dropBase.run(ino),
+    basedAt: (parent: ItemId, name: string) => basedAt.all(parent, fold(name)).map((row) => Ino(row.ino)),
+    basedIn: (parent: ItemId) => basedIn.all(parent).map((row) => Ino(row.ino)),
+    shadow: (ino: Ino) => {
+      const row = shadow.get(ino)
+      return row === undefined ? undefined : (JSON.parse(row.item) as DriveItem)
+    },
+    setShadow: (ino: Ino, item: DriveItem) => void setShadow.run(ino, JSON.stringify(item)),
+    dropShadow: (ino: Ino) => void dropShadow.run(ino)
+  }
+}
+
+interface UploadColumns {
+  readonly ino: number
+  readonly generation: number
+  readonly url: string
+  readonly expires: number
+  readonly hash: string
+  readonly size: number
+}
+
+const uploadStatements = (db: Database) => {
+  const get = db.prepare<UploadColumns>("SELECT ino, generation, url, expires, hash, size FROM uploads WHERE ino = ?")
+  const save = db.prepare("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?)")
+  const drop = db.prepare("DELETE FROM uploads WHERE ino = ?")
+  return {
+    upload: (ino: Ino): UploadProgress | undefined => {
+      const row = get.get(ino)
+      return row === undefined ? undefined : { ...row, ino: Ino(row.ino) }
+    },
+    saveUpload: ({ ino, generation, url, expires, hash, size }: UploadProgress) =>
+      void save.run(ino, generation, url, expires, hash, size),
+    dropUpload: (ino: Ino) => void drop.run(ino)
+  }
+}
