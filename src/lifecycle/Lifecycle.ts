@@ -79,17 +79,19 @@ const make = Effect.fnUntraced(function* (total: Effect.Effect<number>) {
   const phase = yield* Ref.make<Phase>("RUNNING")
   const stages = yield* Ref.make<ReadonlyArray<StageReport>>([])
   const request = yield* Deferred.make<StopRequest>()
+  const stopped = yield* Ref.make(false)
   const broken = yield* Ref.make(false)
   const forced = yield* Deferred.make<void>()
   const deadline = yield* Ref.make(Number.POSITIVE_INFINITY)
 
   const stop = Effect.fn("Lifecycle.stop")(function* (asked: StopRequest) {
     if (asked.failed) yield* Ref.set(broken, true)
-    const first = yield* Deferred.succeed(request, asked)
-    if (!first) return
+    if (yield* Ref.getAndSet(stopped, true)) return
+    // Before anybody wakes up: the stages count from here.
     yield* Ref.set(deadline, (yield* Clock.currentTimeMillis) + (yield* total))
     yield* Effect.logInfo(`stopping: ${asked.reason}`)
-  })
+    yield* Deferred.succeed(request, asked)
+  }, Effect.uninterruptible)
 
   const enter = Effect.fnUntraced(function* (next: Phase) {
     const before = yield* Ref.getAndSet(phase, next)
