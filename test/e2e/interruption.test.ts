@@ -117,6 +117,7 @@ describe("kill -9", () => {
 describe("no server", () => {
   test("a known tree lists and reads, writes queue and arrive when the server returns", async () => {
     const drive = await harness.serve()
+    await drive.json("POST", "/me/drive/root/children", { name: "Docs", folder: {} })
     await drive.json("PUT", "/me/drive/root:/Docs/cached.txt:/content", "read before")
     await drive.json("PUT", "/me/drive/root:/Docs/ghost.txt:/content", "never read")
     const first = await harness.mount(drive)

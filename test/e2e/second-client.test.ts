@@ -10,6 +10,7 @@ describe("a second client", () => {
   beforeAll(async () => {
     harness = await Harness.open()
     drive = await harness.serve()
+    await drive.json("POST", "/me/drive/root/children", { name: "Shared", folder: {} })
     await drive.json("PUT", "/me/drive/root:/Shared/report.txt:/content", "version one")
     await drive.json("PUT", "/me/drive/root:/Shared/old.txt:/content", "to be deleted")
     mount = await harness.mount(drive)
