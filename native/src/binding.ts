@@ -34,7 +34,7 @@ export interface Binding {
   ): NativeSession | MountFailure
   take(session: NativeSession, buffer: Float64Array, limit: number): number
   notify(session: NativeSession, packed: Float64Array, count: number): number
-  notified(session: NativeSession): Promise<number>
+  notified(session: NativeSession): number | Promise<number>
   unmount(
     session: NativeSession,
     deadline: number,

@@ -37,10 +37,10 @@ void Bridge::post(Completion* completion) {
 napi_value Bridge::promise(napi_env env, std::function<void(Value)>& settle) {
   napi_deferred deferred;
   napi_value promise;
-  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return nullptr;
   {
     std::lock_guard lock(mutex_);
-    if (outstanding_++ == 0 && function_ != nullptr) napi_ref_threadsafe_function(env, function_);
+    if (function_ == nullptr || napi_create_promise(env, &deferred, &promise) != napi_ok) return nullptr;
+    if (outstanding_++ == 0) napi_ref_threadsafe_function(env, function_);
   }
   settle = [bridge = self_.lock(), deferred](Value value) {
     bridge->post(new Completion{deferred, std::move(value)});

@@ -19,7 +19,7 @@ class Bridge {
   static std::shared_ptr<Bridge> create(napi_env env, napi_value onRequests);
 
   void wake();
-  /// A new promise and the function that settles it from any thread, to be called once.
+  /// A new promise and the function that settles it from any thread, to be called once. Null after `close`.
   napi_value promise(napi_env env, std::function<void(Value)>& settle);
   /// JavaScript thread only. `force` drops outstanding promises; without it the bridge stays open for them.
   void close(bool force);

@@ -101,6 +101,8 @@ napi_value notified(napi_env env, napi_callback_info info) {
   if (!arguments.ok()) return arguments.invalid();
   std::function<void(Bridge::Value)> settle;
   napi_value promise = handle->bridge->promise(env, settle);
+  // After the end there is nothing left to deliver.
+  if (promise == nullptr) return arguments.result(0);
   auto reached = [settle] {
     settle([](napi_env env) {
       napi_value zero;
@@ -110,7 +112,6 @@ napi_value notified(napi_env env, napi_callback_info info) {
   };
   std::deque<Notification> barrier(1);
   barrier[0].reached = reached;
-  // After the end there is nothing left to deliver.
   if (handle->target->notify(std::move(barrier)) != 0) reached();
   return promise;
 }
@@ -124,6 +125,7 @@ napi_value unmount(napi_env env, napi_callback_info info) {
   if (!arguments.ok()) return arguments.invalid();
   std::function<void(Bridge::Value)> settle;
   napi_value promise = handle->bridge->promise(env, settle);
+  if (promise == nullptr) return arguments.result(-ENODEV);
   handle->target->unmount(std::chrono::milliseconds(deadline), force, [settle](UnmountResult result) {
     settle([result](napi_env env) {
       napi_value list, value;

@@ -63,9 +63,10 @@ napi_value replyDirty(napi_env env, napi_callback_info info) {
 
 // A promise of a number; `start` gets the function that settles it and returns an errno when it never will.
 template <typename Start>
-napi_value numberPromise(napi_env env, Bridge& bridge, Start start) {
+napi_value numberPromise(const Arguments& arguments, Bridge& bridge, Start start) {
   std::function<void(Bridge::Value)> settle;
-  napi_value promise = bridge.promise(env, settle);
+  napi_value promise = bridge.promise(arguments.env, settle);
+  if (promise == nullptr) return arguments.result(-ENODEV);
   auto done = [settle](double result) {
     settle([result](napi_env env) {
       napi_value number;
@@ -86,7 +87,7 @@ napi_value fill(napi_env env, napi_callback_info info) {
   size_t length = 0;
   const auto* bytes = static_cast<const char*>(arguments.bytes(3, length));
   if (!arguments.ok()) return arguments.invalid();
-  return numberPromise(env, *handle->bridge, [&](auto done) {
+  return numberPromise(arguments, *handle->bridge, [&](auto done) {
     return handle->target->fill(id, offset, std::vector<char>(bytes, bytes + length), [done](int error) { done(-error); });
   });
 }
@@ -97,7 +98,7 @@ napi_value syncContent(napi_env env, napi_callback_info info) {
   auto* handle = arguments.table();
   const uint64_t id = arguments.integer(1);
   if (!arguments.ok()) return arguments.invalid();
-  return numberPromise(env, *handle->bridge,
+  return numberPromise(arguments, *handle->bridge,
                        [&](auto done) { return handle->target->sync(id, [done](int error) { done(-error); }); });
 }
 
@@ -110,7 +111,7 @@ napi_value writeContent(napi_env env, napi_callback_info info) {
   size_t length = 0;
   const auto* bytes = static_cast<const char*>(arguments.bytes(3, length));
   if (!arguments.ok()) return arguments.invalid();
-  return numberPromise(env, *handle->bridge, [&](auto done) {
+  return numberPromise(arguments, *handle->bridge, [&](auto done) {
     return handle->target->write(id, offset, std::vector<char>(bytes, bytes + length),
                                  [done](ssize_t result) { done(static_cast<double>(result)); });
   });
@@ -126,6 +127,7 @@ napi_value readContent(napi_env env, napi_callback_info info) {
   if (!arguments.ok()) return arguments.invalid();
   std::function<void(Bridge::Value)> settle;
   napi_value promise = handle->bridge->promise(env, settle);
+  if (promise == nullptr) return arguments.result(-ENODEV);
   auto done = [settle](int error, const char* bytes, size_t count) {
     auto copy = std::make_shared<std::vector<char>>(bytes, bytes + count);
     settle([error, copy](napi_env env) {

@@ -100,14 +100,14 @@ UnmountResult Session::runUnmount(Milliseconds deadline, bool force) {
     }
     loops_.waitFor(kRetry);
   }
-  if (loopsEnded_) {
+  if (unmounted) {
+    result.outcome = UnmountResult::Outcome::Graceful;
+    result.reason = "unmounted";
+  } else if (loopsEnded_) {
     const auto mounted = findMount(options_.mountpoint);
     if (mounted.has_value() && mounted->minor == device_) unmountPath(options_.mountpoint, MNT_DETACH, kFusermountLimit);
     result.outcome = UnmountResult::Outcome::Gone;
     result.reason = "the connection had ended before";
-  } else if (unmounted) {
-    result.outcome = UnmountResult::Outcome::Graceful;
-    result.reason = "unmounted";
   } else if (!force && !waitForLoops(kRetry)) {
     // Detached from outside while files are still open on it.
     result.outcome = UnmountResult::Outcome::Gone;

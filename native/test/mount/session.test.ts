@@ -1,0 +1,286 @@
+import { openSync, closeSync } from "node:fs"
+import { afterEach, assert, describe, it } from "vitest"
+import { ContentId, ContentTable, FuseError, HandleId, NodeId, RequestId, Session } from "../../src/index.ts"
+import {
+  FlatFilesystem,
+  descriptors,
+  isMounted,
+  python,
+  removeFolder,
+  shell,
+  start,
+  temporaryFolder,
+  threads
+} from "./support.ts"
+
+const page = 128 * 1024
+const one = ContentId(1)
+
+const errorOf = (act: () => unknown): FuseError => {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof FuseError) return error
+    throw error
+  }
+  throw new Error("nothing was thrown")
+}
+
+const reader = (mountpoint: string, name: string): ReturnType<typeof start> =>
+  start("python3", "-c", `import os\nos.read(os.open('${mountpoint}/${name}', os.O_RDONLY), 10)`)
+
+describe("a session", () => {
+  let filesystem: FlatFilesystem | undefined
+  const mount = (options = {}): FlatFilesystem => (filesystem = new FlatFilesystem(options))
+  afterEach(async () => {
+    await filesystem?.close()
+    filesystem = undefined
+  })
+
+  it("mounts and unmounts a hundred times and leaves nothing", async () => {
+    const contents = ContentTable.create(() => undefined)
+    const mountpoint = temporaryFolder()
+    const cycle = async (): Promise<void> => {
+      const session: Session = Session.mount({ mountpoint, fsName: "cycle", subtype: "cycle" }, contents, () => {
+        for (const request of session.take()) if ("id" in request) session.replyError(request.id, 38)
+      })
+      const report = await session.unmount({ deadline: 2000 })
+      assert.strictEqual(report.outcome, "graceful")
+      assert.isFalse(isMounted(mountpoint))
+    }
+    await cycle()
+    const before = { descriptors: descriptors(), threads: threads() }
+    for (let i = 0; i < 100; i++) await cycle()
+    // The unmounting thread itself ends just after it has reported.
+    assert.isAtMost(threads(), before.threads + 1)
+    assert.strictEqual(descriptors(), before.descriptors)
+    contents.dispose()
+    removeFolder(mountpoint)
+  })
+
+  it("lets a blocked reader be killed at once", async () => {
+    const { contents, mountpoint, signal } = mount()
+    filesystem?.add(1, { size: page })
+    const blocked = reader(mountpoint, "f1")
+    await signal.until(() => filesystem?.of("fetch").length === 1)
+    const killed = performance.now()
+    blocked.kill("SIGKILL")
+    assert.strictEqual((await blocked.finished).signal, "SIGKILL")
+    assert.isBelow(performance.now() - killed, 1000)
+    assert.strictEqual(contents.state(one)?.waiters, 0)
+  })
+
+  it("cancels a request that JavaScript has when its caller is killed", async () => {
+    const { mountpoint, signal } = mount()
+    filesystem?.silent.add("hang")
+    const blocked = start("cat", `${mountpoint}/hang`)
+    await signal.until(() => filesystem?.of("lookup").length === 1)
+    const killed = performance.now()
+    blocked.kill("SIGKILL")
+    await signal.until(() => filesystem?.of("cancel").length === 1)
+    assert.strictEqual((await blocked.finished).signal, "SIGKILL")
+    assert.isBelow(performance.now() - killed, 1000)
+    assert.strictEqual(filesystem?.of("cancel")[0]?.target, filesystem?.of("lookup")[0]?.id)
+  })
+
+  it("does not end a read for a signal that the caller handles", async () => {
+    const { contents, mountpoint, signal } = mount()
+    filesystem?.add(1, { size: 10 })
+    const blocked = start(
+      "python3",
+      "-c",
+      `import os, signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\nsignal.siginterrupt(signal.SIGUSR1, False)\nfd = os.open('${mountpoint}/f1', os.O_RDONLY)\nprint(os.read(fd, 10).decode())`
+    )
+    await signal.until(() => filesystem?.of("fetch").length === 1)
+    blocked.kill("SIGUSR1")
+    await contents.fill(one, 0, Buffer.from("0123456789"))
+    assert.strictEqual((await blocked.finished).stdout, "0123456789\n")
+  })
+
+  it("unmounts within its deadline while readers are parked", async () => {
+    const { contents, mountpoint, session, signal } = mount()
+    filesystem?.add(1, { size: page })
+    const blocked = [reader(mountpoint, "f1"), reader(mountpoint, "f1")]
+    await signal.until(() => filesystem?.of("fetch").length === 1)
+    while (contents.state(one)?.waiters !== 2) await new Promise((resolve) => setImmediate(resolve))
+    const report = await session.unmount({ deadline: 200 })
+    assert.strictEqual(report.outcome, "forced")
+    assert.strictEqual(report.abandoned, 2)
+    assert.isBelow(report.durationMs, 2000)
+    assert.isFalse(isMounted(mountpoint))
+    for (const { finished } of blocked) assert.notStrictEqual((await finished).code, 0)
+    assert.strictEqual(await session.unmount({ deadline: 200 }), report)
+    assert.lengthOf(
+      session.take().filter(({ op }) => op === "closed"),
+      0
+    )
+    assert.strictEqual(contents.state(one)?.handles, 0)
+  })
+
+  it("waits for a busy mount and goes politely when it is free", async () => {
+    const { mountpoint, session } = mount()
+    const busy = start("sh", "-c", `cd ${mountpoint}; echo in; sleep 0.3`)
+    const leaving = session.unmount({ deadline: 5000 })
+    await busy.finished
+    const report = await leaving
+    assert.strictEqual(report.outcome, "graceful")
+  })
+
+  it.each(["umount -l", "fusermount3 -u"])("reports an end from outside: %s", async (command) => {
+    const { mountpoint, session, signal } = mount()
+    await shell("/", `${command} ${mountpoint}`)
+    await signal.until(() => filesystem?.of("closed").length === 1)
+    assert.strictEqual(filesystem?.of("closed")[0]?.reason, "unmounted from outside")
+    assert.strictEqual((await session.unmount({ deadline: 1000 })).outcome, "gone")
+  })
+
+  it("keeps the queue within its limit by not reading more, and loses nothing", async () => {
+    const limit = 4
+    const threadsOfLoop = 2
+    const { mountpoint, session } = mount({ queueLimit: limit, threads: threadsOfLoop })
+    const burst = python(
+      mountpoint,
+      `
+import threading
+def probe(i):
+    for k in range(20): os.path.exists(f'none-{i}-{k}')
+all = [threading.Thread(target=probe, args=(i,)) for i in range(16)]
+[t.start() for t in all]
+[t.join() for t in all]`
+    )
+    // While this thread does not turn, nothing is taken: the queue fills up and has to stop there.
+    const end = performance.now() + 300
+    while (performance.now() < end);
+    assert.isAtMost(session.stats().queuedMax, limit + threadsOfLoop)
+    await burst
+    assert.isAtLeast(filesystem?.of("lookup").length ?? 0, 320)
+    assert.isAtMost(session.stats().queuedMax, limit + threadsOfLoop)
+  })
+
+  it("delivers invalidations in order and tells when", async () => {
+    const { mountpoint, session } = mount()
+    filesystem?.add(1, { size: 5 })
+    await shell(mountpoint, "stat f1; stat f1")
+    assert.lengthOf(filesystem?.of("lookup") ?? [], 1)
+    session.notify([
+      { kind: "entry", parent: NodeId(1), name: "f1" },
+      { kind: "entry", parent: NodeId(1), name: "not cached" },
+      { kind: "inode", node: NodeId(2), attributesOnly: true }
+    ])
+    await session.notified()
+    assert.strictEqual(session.stats().notifications, 3)
+    await shell(mountpoint, "stat f1")
+    assert.lengthOf(filesystem?.of("lookup") ?? [], 2)
+  })
+
+  it("refuses nonsense with typed errors and goes on serving", async () => {
+    const { contents, folder, mountpoint, session } = mount()
+    filesystem?.add(1, { size: 5 })
+    const options = { mountpoint, fsName: "x", subtype: "x" }
+    assert.strictEqual(errorOf(() => Session.mount(options, contents, () => undefined)).code, "EBUSY")
+    const inside = { ...options, mountpoint: `${mountpoint}/f1` }
+    assert.strictEqual(errorOf(() => Session.mount(inside, contents, () => undefined)).code, "EBUSY")
+    const absent = { ...options, mountpoint: `${folder}/absent` }
+    assert.strictEqual(errorOf(() => Session.mount(absent, contents, () => undefined)).code, "ENOENT")
+    const file = { ...options, mountpoint: `${folder}/1` }
+    assert.strictEqual(errorOf(() => Session.mount(file, contents, () => undefined)).code, "ENOTDIR")
+    for (const bad of [{ threads: 0 }, { threads: 1.5 }, { queueLimit: 0 }, { maxTransfer: 1 }, { unknown: 1 }]) {
+      const error = errorOf(() => Session.mount({ ...options, ...bad }, contents, () => undefined))
+      assert.deepStrictEqual([error.code, error.syscall], ["EINVAL", "mount"])
+    }
+    assert.strictEqual(errorOf(() => contents.dispose()).code, "EBUSY")
+    assert.strictEqual(errorOf(() => contents.close(ContentId(99))).code, "EBADF")
+    assert.strictEqual(
+      errorOf(() => contents.open(one, { path: "", size: 0, mtime: { sec: 0, nsec: 0 }, valid: [], generation: 0 }))
+        .code,
+      "EINVAL"
+    )
+    assert.strictEqual(
+      errorOf(() =>
+        contents.open(one, { path: `${folder}/1`, size: 5, mtime: { sec: 0, nsec: 0 }, valid: [3, 1], generation: 0 })
+      ).code,
+      "EINVAL"
+    )
+    assert.strictEqual(
+      errorOf(() =>
+        contents.open(one, { path: `${folder}/1`, size: 5, mtime: { sec: 0, nsec: 0 }, valid: [], generation: 0 })
+      ).code,
+      "EEXIST"
+    )
+    assert.strictEqual(errorOf(() => session.replyError(RequestId(1), -2)).code, "EINVAL")
+    assert.strictEqual(errorOf(() => session.take(0)).code, "EINVAL")
+    session.replyOk(RequestId(123_456))
+    assert.strictEqual(session.stats().strayReplies, 1)
+    await shell(mountpoint, "stat f1")
+  })
+
+  it("takes no reply of another kind, and the right one afterwards", async () => {
+    const { mountpoint, session, signal } = mount()
+    filesystem?.silent.add("odd")
+    const asking = start("stat", `${mountpoint}/odd`)
+    await signal.until(() => filesystem?.of("lookup").length === 1)
+    const id = filesystem?.of("lookup")[0]?.id ?? RequestId(0)
+    assert.strictEqual(errorOf(() => session.replyOk(id)).code, "EINVAL")
+    const unknown = { handle: HandleId(1), content: ContentId(77), keepCache: false }
+    assert.strictEqual(errorOf(() => session.replyOpen(id, unknown)).code, "EBADF")
+    session.replyError(id, 13)
+    assert.include((await asking.finished).stderr, "Permission denied")
+    session.replyError(id, 13)
+    assert.strictEqual(session.stats().strayReplies, 1)
+  })
+
+  it("refuses work after the end", async () => {
+    const { contents, session } = mount()
+    await session.unmount({ deadline: 1000 })
+    session.replyOk(RequestId(1))
+    assert.strictEqual(errorOf(() => session.notify([{ kind: "inode", node: NodeId(1) }])).code, "ENODEV")
+    await session.notified()
+    assert.lengthOf(session.take(), 0)
+    contents.dispose()
+    contents.dispose()
+    assert.strictEqual(errorOf(() => contents.state(one)).code, "ENODEV")
+    const filled = await contents.fill(one, 0, Buffer.from("x")).catch((error: unknown) => error)
+    assert.instanceOf(filled, FuseError)
+  })
+
+  it("leaves no mount and no core behind when the process exits", async () => {
+    const mountpoint = temporaryFolder()
+    const script = `
+      import { ContentTable, Session } from "${new URL("../../src/index.ts", import.meta.url).href}"
+      const contents = ContentTable.create(() => {})
+      Session.mount({ mountpoint: "${mountpoint}", fsName: "x", subtype: "x" }, contents, () => {})
+      setTimeout(() => process.exit(7), 50)`
+    const { code, stderr } = await start(process.execPath, "--input-type=module", "-e", script).finished
+    assert.deepStrictEqual([code, stderr.replaceAll(/.*Warning.*\n.*trace-warnings.*\n/g, "")], [7, ""])
+    assert.isFalse(isMounted(mountpoint))
+    removeFolder(mountpoint)
+  })
+
+  it("ends with the worker thread that serves it", async () => {
+    const mountpoint = temporaryFolder()
+    const script = `
+      import { Worker } from "node:worker_threads"
+      const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(`
+        import { parentPort } from "node:worker_threads"
+        const { ContentTable, Session } = await import("${new URL("../../src/index.ts", import.meta.url).href}")
+        const contents = ContentTable.create(() => {})
+        Session.mount({ mountpoint: "${mountpoint}", fsName: "x", subtype: "x" }, contents, () => {})
+        setInterval(() => {}, 1000)
+        parentPort.postMessage("mounted")`)})))
+      worker.on("message", async () => { await worker.terminate(); console.log("terminated") })`
+    const { code, stdout } = await start(process.execPath, "--input-type=module", "-e", script).finished
+    assert.deepStrictEqual([code, stdout], [0, "terminated\n"])
+    assert.isFalse(isMounted(mountpoint))
+    removeFolder(mountpoint)
+  })
+
+  it("hashes by descriptor without moving it", async () => {
+    const { quickXorHashFile, syncFile } = await import("../../src/index.ts")
+    const fd = openSync("/etc/passwd", "r")
+    const [byPath, byFd] = await Promise.all([quickXorHashFile("/etc/passwd"), quickXorHashFile(fd)])
+    closeSync(fd)
+    assert.deepStrictEqual(byPath, byFd)
+    const absent = await syncFile("/nonexistent").catch((error: unknown) => error)
+    assert.instanceOf(absent, FuseError)
+  })
+})
