@@ -10,7 +10,9 @@ const reasons: Readonly<Record<string, ContentError["reason"]>> = {
   EDQUOT: "NoSpace",
   EBADF: "Gone",
   ENODEV: "Gone",
-  EOPNOTSUPP: "Unsupported"
+  // One number on Linux, two names.
+  EOPNOTSUPP: "Unsupported",
+  ENOTSUP: "Unsupported"
 }
 
 const codeOf = (cause: unknown): string | undefined =>
