@@ -108,9 +108,9 @@ describe("files", () => {
   })
 
   it("say nothing about how they were made", () => {
-    // Assembled here so that this file does not name them either.
-    const words = ["clau" + "de", "chat" + "gpt", "co" + "pilot", "anth" + "ropic", "open" + "ai", "/work/" + "shared"]
-    const pattern = new RegExp(words.join("|"), "i")
+    // Reversed so that this file does not name them either.
+    const names = ["edualc", "tpgtahc", "tolipoc", "ciporhtna", "ianepo", "derahs/krow/"]
+    const pattern = new RegExp(names.map((name) => Array.from(name).toReversed().join("")).join("|"), "i")
     const found = filesBelow("src", "native", "test", "bench", "scripts", "docs")
       .filter((file) => pattern.test(readFileSync(file, "utf8")))
       .map((file) => relative(root, file))

@@ -24,9 +24,10 @@ export interface MountFlags extends ConfigOptions {
   readonly daemon: boolean
 }
 
+const absolute = (path: string): string => resolve(expandHome(process.env, path))
+
 export const mountCommand = Effect.fn("cli.mount")(function* (flags: MountFlags) {
   yield* checkFlags(flags)
-  const absolute = (path: string) => resolve(expandHome(process.env, path))
   const sources = sourcesOf(flags, [
     { key: "graph.url", flag: "--graph-url", value: flags.graphUrl },
     { key: "graph.tokenFile", flag: "--token-file", value: Option.map(flags.tokenFile, absolute) },
@@ -60,7 +61,7 @@ const driveOf = (flags: MountFlags, { graph }: Values): Effect.Effect<Drive, Fai
   if (Option.isSome(flags.embedded)) {
     return Effect.succeed({
       _tag: "Embedded",
-      dir: resolve(expandHome(process.env, flags.embedded.value)),
+      dir: absolute(flags.embedded.value),
       sample: flags.sample
     })
   }
@@ -76,7 +77,7 @@ const driveOf = (flags: MountFlags, { graph }: Values): Effect.Effect<Drive, Fai
 
 /** One folder per drive: two accounts must never share a tree. */
 const cacheOf = ({ cache }: Values, drive: Drive): string => {
-  if (cache.directory !== "") return resolve(expandHome(process.env, cache.directory))
+  if (cache.directory !== "") return absolute(cache.directory)
   const identity = drive._tag === "Embedded" ? drive.dir : `${drive.url} ${drive.tokenFile}`
   const label = drive._tag === "Embedded" ? basename(drive.dir) : new URL(drive.url).hostname
   return join(
@@ -101,7 +102,7 @@ const checkToken = (drive: Drive, cache: string): Effect.Effect<void, Failure> =
 
 const serveMount = Effect.fnUntraced(function* (flags: MountFlags, drive: Drive, cache: string) {
   const ended = yield* runMount({
-    mountpoint: resolve(expandHome(process.env, flags.mountpoint)),
+    mountpoint: absolute(flags.mountpoint),
     drive,
     cacheDirectory: cache,
     version,

@@ -18,6 +18,8 @@ const temporaryFile = Effect.acquireRelease(
   (file) => Effect.sync(() => rmSync(join(file, ".."), { recursive: true }))
 )
 
+const sources = (file: string): Sources => ({ file, env: {}, flags: [] })
+
 describe("precedence", () => {
   it("flags win over the environment, the environment over the file, the file over defaults", () => {
     const settings = [
@@ -109,8 +111,6 @@ describe("nearest match", () => {
 })
 
 describe("Config", () => {
-  const sources = (file: string): Sources => ({ file, env: {}, flags: [] })
-
   it.effect("a named file has to exist, the default one does not", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -1,0 +1,192 @@
+/** The commands that others script, against real mounts: what they print, what they end with, what they leave. */
+import { once } from "node:events"
+import { appendFileSync } from "node:fs"
+import { mkdir, readdir, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { afterEach, assert, beforeEach, describe, test } from "vitest"
+import { type Drive, Harness, mountsBelow, run, Running, shell } from "../e2e/harness.ts"
+
+let harness: Harness
+beforeEach(async () => {
+  harness = await Harness.open()
+})
+afterEach(() => harness.close(), 60_000)
+
+const program = join(import.meta.dirname, "../../dist/main.js")
+
+const onemount = (...args: ReadonlyArray<string>) =>
+  run(process.execPath, [program, ...args], { env: harness.env, timeout: 60_000 })
+
+const at = (name: string): string => join(harness.directory, name)
+
+/** A foreground mount of the embedded drive in `drive/`. */
+const mountEmbedded = async (...options: ReadonlyArray<string>): Promise<Running> => {
+  await mkdir(at("mnt"), { recursive: true }).catch(() => undefined)
+  const running = harness.start(["mount", "--embedded", at("drive"), ...options, at("mnt")])
+  await running.line(/^mounted /m, 30_000)
+  return running
+}
+
+const mountRemote = async (drive: Drive): Promise<Running> => (await harness.mount(drive)).process
+
+const end = (running: Running, signal: NodeJS.Signals) => {
+  running.child.kill(signal)
+  return running.finished
+}
+
+/** Copies what the daemon logs from now on to the file `log`, for a shell to wait on. */
+const follow = async (mount: Running): Promise<void> => {
+  await writeFile(at("log"), "")
+  mount.child.stderr?.on("data", (chunk: string) => appendFileSync(at("log"), chunk))
+}
+
+const runtimeFiles = () => readdir(at("run/onemount"))
+
+describe("in the foreground", () => {
+  test("one line when it is mounted, status in JSON, sync, and an orderly end", async () => {
+    const mount = await mountEmbedded("--sample")
+    assert.strictEqual(mount.stdout, `mounted ${at("mnt")}\n`)
+    await shell(`echo hello > ${at("mnt")}/hello.txt`)
+    const synced = await onemount("sync", "--wait", "--timeout", "20", at("mnt/hello.txt"))
+    assert.deepStrictEqual([synced.code, synced.stdout, synced.stderr], [0, "", ""])
+
+    const status = JSON.parse((await onemount("status", "--json")).stdout)
+    assert.deepInclude(status, { mountpoint: at("mnt"), phase: "RUNNING", health: "online", drive: at("drive") })
+    assert.deepInclude(status.pending, { intents: 0, uploads: 0, downloads: 0, bytes: 0 })
+    assert.isAbove(status.items, 10)
+    assert.isAbove(status.cache.limit, status.cache.bytes)
+    assert.isAtMost(status.cursor.age, 60)
+    assert.strictEqual(status.pid, mount.child.pid)
+    assert.match((await onemount("status", at("mnt"))).stdout, /running, online/)
+
+    const finished = await end(mount, "SIGTERM")
+    assert.strictEqual(finished.code, 0, finished.stderr)
+    assert.deepStrictEqual(
+      Array.from(finished.stderr.matchAll(/(DRAINING|UNMOUNTING|CLOSED) done/g), (match) => match[1]),
+      ["DRAINING", "UNMOUNTING", "CLOSED"]
+    )
+    assert.deepStrictEqual(mountsBelow(harness.directory), [])
+    assert.deepStrictEqual(await runtimeFiles(), [])
+  })
+
+  test("SIGHUP applies what can change and names the rest; a mistake changes nothing", async () => {
+    const config = at("config.toml")
+    await writeFile(config, '[log]\nlevel = "info"\n')
+    const mount = await mountEmbedded("--config", config)
+    const hangUp = async (text: string, answer: RegExp) => {
+      await writeFile(config, text)
+      mount.child.kill("SIGHUP")
+      await shell(`until grep -Eq '${answer.source}' ${at("log")}; do sleep 0.05; done`, { timeout: 10_000 })
+    }
+    await follow(mount)
+    await hangUp(
+      '[log]\nlevel = "debug"\n[upload]\nworkers = 3\n',
+      /applied log.level; upload.workers at the next mount/
+    )
+    await hangUp("[log]\nlevle = 1\n", /configuration unchanged: .*did you mean `log.level`/)
+    assert.strictEqual((await end(mount, "SIGINT")).code, 0)
+  })
+
+  test("a second signal forces a busy mount, and says so", async () => {
+    const mount = await mountEmbedded()
+    await follow(mount)
+    const holder = new Running("sleep", ["60"], { cwd: at("mnt") })
+    await once(holder.child, "spawn")
+    mount.child.kill("SIGTERM")
+    await shell(`until grep -q 'DRAINING done' ${at("log")}; do sleep 0.05; done`, { timeout: 10_000 })
+    const started = performance.now()
+    const finished = await end(mount, "SIGTERM")
+    assert.strictEqual(finished.code, 3, finished.stderr)
+    assert.isBelow(performance.now() - started, 6000)
+    assert.match(finished.stderr, /second SIGTERM: forcing the end/)
+    assert.deepStrictEqual(mountsBelow(harness.directory), [])
+    holder.child.kill("SIGKILL")
+    await holder.finished
+  })
+})
+
+describe("as a daemon", () => {
+  test("returns when the mount is proven, and refuses what is in the way by naming it", async () => {
+    await mkdir(at("mnt"))
+    const mounted = await onemount("mount", "--daemon", "--embedded", at("drive"), "--sample", at("mnt"))
+    assert.deepStrictEqual([mounted.code, mounted.stdout], [0, `mounted ${at("mnt")}\n`], mounted.stderr)
+    const { pid } = JSON.parse((await onemount("status", "--json", at("mnt"))).stdout)
+    assert.include(await shell(`ls ${at("mnt")}`), "Documents")
+
+    const again = await onemount("mount", "--daemon", "--embedded", at("other"), at("mnt"))
+    assert.strictEqual(again.code, 4)
+    assert.match(
+      again.stderr,
+      new RegExp(`^onemount: ${at("mnt")} is already mounted by process ${pid} \\(.*main\\.js`)
+    )
+    await mkdir(at("mnt2"))
+    const shared = await onemount("mount", "--embedded", at("drive"), at("mnt2"))
+    assert.strictEqual(shared.code, 7)
+    assert.match(shared.stderr, new RegExp(`in use by process ${pid}, mounted at ${at("mnt")}`))
+
+    const unmounted = await onemount("unmount", at("mnt"))
+    assert.deepStrictEqual([unmounted.code, unmounted.stdout], [0, `unmounted ${at("mnt")}\n`], unmounted.stderr)
+    assert.deepStrictEqual(mountsBelow(harness.directory), [])
+    assert.deepStrictEqual(await runtimeFiles(), [])
+    assert.strictEqual((await onemount("unmount", at("mnt"))).code, 6)
+  })
+
+  test("two drives are mounted side by side", async () => {
+    for (const name of ["a", "b"]) {
+      await mkdir(at(`mnt-${name}`))
+      const { code, stderr } = await onemount("mount", "--daemon", "--embedded", at(`drive-${name}`), at(`mnt-${name}`))
+      assert.strictEqual(code, 0, stderr)
+    }
+    const all = JSON.parse((await onemount("status", "--json")).stdout)
+    assert.deepStrictEqual(
+      all.map((status: { mountpoint: string }) => status.mountpoint),
+      [at("mnt-a"), at("mnt-b")]
+    )
+    assert.match((await onemount("sync")).stderr, /say which mount you mean/)
+    for (const name of ["a", "b"]) assert.strictEqual((await onemount("unmount", at(`mnt-${name}`))).code, 0)
+  })
+})
+
+describe("a crashed daemon", () => {
+  test("leaves a dead mount that the next start clears, with what was written", async () => {
+    const mount = await mountEmbedded()
+    await shell(`echo kept > ${at("mnt")}/file.txt`)
+    await end(mount, "SIGKILL")
+    assert.deepStrictEqual(mountsBelow(harness.directory), [at("mnt")])
+    const again = await mountEmbedded()
+    assert.match(again.stderr, /clearing the dead mount/)
+    assert.strictEqual(await shell(`cat ${at("mnt")}/file.txt`), "kept\n")
+    assert.strictEqual((await end(again, "SIGTERM")).code, 0)
+  })
+
+  test("is cleared by unmount, too", async () => {
+    await end(await mountEmbedded(), "SIGKILL")
+    assert.strictEqual((await onemount("status", "--json")).stdout, "[]\n")
+    const { code, stderr } = await onemount("unmount", at("mnt"))
+    assert.strictEqual(code, 0, stderr)
+    assert.deepStrictEqual(mountsBelow(harness.directory), [])
+  })
+})
+
+describe("without the server", () => {
+  test("sync --wait gives reasons and 1, the end is quick, the next start serves what is known", async () => {
+    const drive = await harness.serve()
+    const mount = await mountRemote(drive)
+    await shell(`echo known > ${at("mnt")}/known.txt`)
+    assert.strictEqual((await onemount("sync", "--wait", at("mnt"))).code, 0)
+    await drive.stop()
+    await shell(`echo later > ${at("mnt")}/later.txt`)
+    const sync = await onemount("sync", "--wait", "--timeout", "2", at("mnt"))
+    assert.strictEqual(sync.code, 1)
+    assert.match(sync.stderr, /later\.txt/)
+    assert.match(sync.stderr, /not at the server yet/)
+    const ended = await end(mount, "SIGTERM")
+    assert.strictEqual(ended.code, 0, ended.stderr)
+
+    const again = await mountRemote(drive)
+    assert.strictEqual(await shell(`cat ${at("mnt")}/known.txt ${at("mnt")}/later.txt`), "known\nlater\n")
+    const status = JSON.parse((await onemount("status", "--json")).stdout)
+    assert.isAbove(status.pending.intents, 0)
+    assert.strictEqual((await end(again, "SIGTERM")).code, 0)
+  })
+})
