@@ -100,7 +100,7 @@ export const makePoller = Effect.fnUntraced(function* (
   const pause = Effect.gen(function* () {
     if (failures === 0) return Math.max(shortestInterval, config.interval)
     const longest = Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 10))
-    return longest * (0.5 + (yield* Random.next) / 2)
+    return Math.round(longest * (0.5 + (yield* Random.next) / 2))
   })
 
   const next = Effect.gen(function* () {

@@ -198,11 +198,11 @@ export const makePushLoop = Effect.fnUntraced(function* (
       if (intents.length === 0) return
       const braked = yield* brakeDeletes(intents)
       for (const intent of intents) {
-        if (seen.has(intent.ino) || (braked && intent.kind === "delete")) continue
-        seen.add(intent.ino)
+        if (busy.has(intent.ino) || (braked && intent.kind === "delete")) continue
         if (!admit(intent, orderContext(now, leaving)) && --patience.left <= 0) return
         leave(leaving, intent)
       }
+      for (const { ino } of intents) seen.add(ino)
     }
   })
 

@@ -6,7 +6,7 @@
  * arrived; only the sync loop, having recorded the server's answer, removes the record of a success. The server's
  * item is the truth, also where it rewrote the document on arrival.
  */
-import { Effect, Option, Semaphore } from "effect"
+import { Effect, Exit, Option, Scope, Semaphore } from "effect"
 import { ContentError } from "../content/ContentError.ts"
 import { ContentStore, type Snapshot } from "../content/ContentStore.ts"
 import type { DriveItem } from "../graph/DriveItem.ts"
@@ -54,10 +54,19 @@ export const makeUploads = Effect.fnUntraced(function* (
   const targets = new Map<Ino, string>()
   let active = 0
 
+  /** In a scope of its own: a snapshot that failed must not hold the body back until the upload ends. */
+  const snapshotOnce = Effect.fnUntraced(function* (ino: Ino) {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    return yield* content.snapshot(ino).pipe(
+      Scope.provide(scope),
+      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+    )
+  })
+
   const snapshotOf = Effect.fnUntraced(function* (ino: Ino) {
     let attempt = 1
     while (true) {
-      const taken = yield* Effect.result(content.snapshot(ino))
+      const taken = yield* Effect.result(snapshotOnce(ino))
       if (taken._tag === "Success") return taken.success
       if (taken.failure.reason !== "Incomplete" || attempt++ >= hydrationAttempts) return yield* taken.failure
       yield* hydrate(ino)

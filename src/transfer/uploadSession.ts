@@ -97,7 +97,7 @@ const recover = Effect.fnUntraced(function* (
   if (!(error instanceof GraphError)) return yield* error
   const misplaced = error.reason._tag === "RangeInvalid"
   if (!(error.transient || misplaced) || failures > patience) return yield* error
-  if (!misplaced) yield* Effect.sleep(firstPause * 2 ** (failures - 1) * (0.5 + (yield* Random.next) / 2))
+  if (!misplaced) yield* Effect.sleep(Math.round(firstPause * 2 ** (failures - 1) * (0.5 + (yield* Random.next) / 2)))
   const status = yield* Effect.catchIf(
     context.graph.uploadStatus(session),
     (failure) => failure.transient,

@@ -28,8 +28,8 @@ describe("conflicts", () => {
         const admin = yield* DriveAdmin
         const { id } = yield* admin.putFile("/doc.txt", "base")
         yield* poll
-        yield* write("/doc.txt", "mine")
         yield* admin.replace("/doc.txt", "theirs")
+        yield* write("/doc.txt", "mine")
         yield* settle
         yield* settle
         const paths = yield* atServer
@@ -51,8 +51,8 @@ describe("conflicts", () => {
         const admin = yield* DriveAdmin
         yield* admin.putFile("/doc.txt", "base")
         yield* poll
-        yield* write("/doc.txt", "same")
         yield* admin.replace("/doc.txt", "same")
+        yield* write("/doc.txt", "same")
         yield* settle
         assert.deepStrictEqual(yield* atServer, ["/doc.txt"])
         assert.deepStrictEqual(yield* here, ["/doc.txt"])
@@ -65,8 +65,8 @@ describe("conflicts", () => {
     onDevice(
       Effect.gen(function* () {
         yield* poll
-        yield* write("/new.txt", "mine")
         yield* (yield* DriveAdmin).putFile("/new.txt", "theirs")
+        yield* write("/new.txt", "mine")
         yield* settle
         yield* settle
         const paths = yield* atServer
@@ -82,11 +82,11 @@ describe("conflicts", () => {
     onDevice(
       Effect.gen(function* () {
         yield* poll
-        yield* mkdir("/dir")
-        yield* write("/dir/mine", "m")
         const admin = yield* DriveAdmin
         yield* admin.createFolder("/dir")
         yield* admin.putFile("/dir/theirs", "t")
+        yield* mkdir("/dir")
+        yield* write("/dir/mine", "m")
         yield* settle
         assert.deepStrictEqual(yield* atServer, ["/dir/", "/dir/mine", "/dir/theirs"])
         assert.deepStrictEqual(yield* here, ["/dir/", "/dir/mine", "/dir/theirs"])
@@ -100,8 +100,8 @@ describe("conflicts", () => {
         const admin = yield* DriveAdmin
         yield* admin.putFile("/doc.txt", "base")
         yield* poll
-        yield* write("/doc.txt", "mine")
         yield* admin.delete("/doc.txt")
+        yield* write("/doc.txt", "mine")
         yield* settle
         assert.deepStrictEqual(yield* atServer, ["/doc.txt"])
         assert.strictEqual(yield* textAtServer("/doc.txt"), "mine")
@@ -115,8 +115,8 @@ describe("conflicts", () => {
         const admin = yield* DriveAdmin
         yield* admin.putFile("/doc.txt", "base")
         yield* poll
-        yield* remove("/doc.txt")
         yield* admin.replace("/doc.txt", "theirs")
+        yield* remove("/doc.txt")
         yield* settle
         assert.deepStrictEqual(yield* atServer, ["/doc.txt"])
         assert.strictEqual(yield* passing(readText("/doc.txt")), "theirs")
@@ -130,8 +130,8 @@ describe("conflicts", () => {
         const admin = yield* DriveAdmin
         yield* admin.putFile("/doc.txt", "base")
         yield* poll
-        yield* remove("/doc.txt")
         yield* admin.rename("/doc.txt", "other.txt")
+        yield* remove("/doc.txt")
         yield* settle
         assert.deepStrictEqual(yield* atServer, [])
         assert.deepStrictEqual(yield* here, [])
@@ -146,8 +146,8 @@ describe("conflicts", () => {
         yield* admin.putFile("/a", "base")
         yield* poll
         assert.strictEqual(yield* passing(readText("/a")), "base")
-        yield* rename("/a", "/b")
         yield* admin.replace("/a", "theirs")
+        yield* rename("/a", "/b")
         yield* settle
         assert.deepStrictEqual(yield* atServer, ["/b"])
         assert.strictEqual(yield* passing(readText("/b")), "theirs")
@@ -161,8 +161,8 @@ describe("conflicts", () => {
         const admin = yield* DriveAdmin
         yield* admin.putFile("/a", "base")
         yield* poll
-        yield* rename("/a", "/b")
         yield* admin.delete("/a")
+        yield* rename("/a", "/b")
         yield* settle
         assert.deepStrictEqual(yield* atServer, [])
         assert.isFalse(yield* exists("/b"))
@@ -176,8 +176,8 @@ describe("conflicts", () => {
         const admin = yield* DriveAdmin
         const { id } = yield* admin.putFile("/a", "mine")
         yield* poll
-        yield* rename("/a", "/b")
         yield* admin.putFile("/b", "theirs")
+        yield* rename("/a", "/b")
         yield* settle
         yield* settle
         const copy = (yield* atServer).find(isCopy) ?? ""

@@ -16,10 +16,10 @@ import { type Item, rootIno } from "../../src/tree/Item.ts"
 import { timeOf } from "../../src/tree/journalAlgebra.ts"
 import { MountDatabase } from "../../src/tree/MountDatabase.ts"
 import { Tree } from "../../src/tree/Tree.ts"
-import { eventually, passing } from "../transfer/clock.ts"
+import { eventually, passing, wholeMilliseconds } from "../transfer/clock.ts"
 import { layerClient } from "../transfer/memory.ts"
 
-export { eventually, passing }
+export { eventually, passing, wholeMilliseconds }
 
 /** The embedded drive alone: what outlives the devices of a test. */
 export const drive = (options?: GraphServer.DriveOptions) => GraphServer.layerMemory(options)
@@ -44,7 +44,8 @@ export const device = (directory: string) =>
 /** Runs `effect` on a fresh device and drive. */
 export const onDevice = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(temporaryDirectory, (directory) => Effect.provide(effect, device(directory))).pipe(
-    Effect.provide(drive())
+    Effect.provide(drive()),
+    wholeMilliseconds
   )
 
 const now = Effect.map(Clock.currentTimeMillis, timeOf)

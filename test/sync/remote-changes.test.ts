@@ -67,7 +67,7 @@ describe("remote changes", () => {
       Effect.gen(function* () {
         yield* poll
         yield* (yield* DriveAdmin).putFile("/x", "x")
-        yield* eventually(exists("/x"), 31_000)
+        yield* eventually(exists("/x"), { limit: 31_000 })
       })
     )
   )
@@ -105,10 +105,7 @@ describe("remote changes", () => {
         assert.strictEqual((yield* sync.status).health, "offline")
         assert.deepStrictEqual(yield* here, ["/x"])
         yield* (yield* Faults).clear
-        yield* eventually(
-          Effect.map(sync.status, ({ health }) => health === "online"),
-          10 * 60_000
-        )
+        yield* eventually(Effect.map(sync.status, ({ health }) => health === "online"))
       })
     )
   )

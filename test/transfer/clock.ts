@@ -1,36 +1,54 @@
 /** Virtual time for tests whose work is partly real (files, native threads). */
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 
-/** Lets everything that is not waiting for the clock happen: real I/O included. */
+/** Real time for real work between two steps of virtual time, in ms: files and native threads know no test clock. */
+const breath = 3
+
 const breathe = Effect.callback<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
+  const timer = setTimeout(() => resume(Effect.void), breath)
+  return Effect.sync(() => clearTimeout(timer))
 })
 
-/**
- * Runs `effect` while time passes in steps of `step` ms as soon as nothing else is left to do, up to `limit` ms. An
- * effect that has not ended by then is interrupted and the test fails.
- */
+export interface Passing {
+  /** Virtual ms after which the test fails; default 600,000. */
+  readonly limit?: number
+  /** Longest step, in virtual ms; default 1,000. */
+  readonly step?: number
+}
+
+/** Runs `effect` while virtual time passes, first in small steps, until it ended. */
 export const passing = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  { limit = 600_000, step = 100 }: { readonly limit?: number; readonly step?: number } = {}
+  { limit = 600_000, step = 1_000 }: Passing = {}
 ): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
-    for (let passed = 0; passed < limit; passed += step) {
-      for (let turn = 0; turn < 3; turn++) yield* breathe
+    let passed = 0
+    for (let next = 10; ; next = Math.min(step, next * 1.5)) {
+      yield* breathe
       if (fiber.pollUnsafe() !== undefined) return yield* Fiber.join(fiber)
-      yield* TestClock.adjust(step)
+      if (passed >= limit) break
+      const advance = Math.ceil(Math.min(next, limit - passed))
+      yield* TestClock.adjust(advance)
+      passed += advance
     }
     yield* Fiber.interrupt(fiber)
     return yield* Effect.die(new Error(`nothing happened within ${limit} ms of virtual time`))
   })
 
 /** Waits, while time passes, until `check` holds. */
-export const eventually = <E, R>(check: Effect.Effect<boolean, E, R>, limit?: number): Effect.Effect<void, E, R> => {
+export const eventually = <E, R>(check: Effect.Effect<boolean, E, R>, options?: Passing): Effect.Effect<void, E, R> => {
   const wait: Effect.Effect<void, E, R> = Effect.flatMap(check, (holds) =>
     holds ? Effect.void : Effect.andThen(Effect.sleep(50), wait)
   )
-  return passing(wait, limit === undefined ? {} : { limit })
+  return passing(wait, options)
 }
+
+/** The machine's clock counts whole milliseconds; the test clock stops at whatever fraction a jittered sleep ends. */
+export const wholeMilliseconds = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Clock.clockWith((clock) => {
+    const currentTimeMillisUnsafe = (): number => Math.floor(clock.currentTimeMillisUnsafe())
+    const whole = { ...clock, currentTimeMillisUnsafe, currentTimeMillis: Effect.sync(currentTimeMillisUnsafe) }
+    return Effect.provideService(effect, Clock.Clock, whole)
+  })
