@@ -6,11 +6,14 @@ import { mkdtempSync, rmSync, unlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ContentId, ContentTable, HandleId, NodeId, Session, rootNodeId } from "@onemount/fuse-native"
-import type { Attr, DirEntry, Entry, Request, SetAttrRequest, Time, TimeArgument } from "@onemount/fuse-native"
+import type { Attr, DirEntry, Entry, OpenReply, Request, RequestId, SetAttrRequest, Time } from "@onemount/fuse-native"
 
 const [ENOENT, EEXIST, EINVAL, ENOTEMPTY, ENOSYS] = [2, 17, 22, 39, 38]
 const [S_IFMT, S_IFDIR, S_IFREG] = [0o170000, 0o040000, 0o100000]
+const RENAME_NOREPLACE = 1
 const timeout = 86_400
+/** Entries; more would not fit into one of the kernel's pages anyway. */
+const longestPage = 1000
 
 interface Inode {
   readonly id: number
@@ -19,7 +22,7 @@ interface Inode {
   gid: number
   mtime: Time
   ctime: Time
-  /** Directories only; insertion order is the listing's order, and each name keeps its cookie. */
+  /** Directories only. Insertion order is the listing's order, and each name keeps its cookie. */
   readonly children: Map<string, { readonly id: number; readonly cookie: number }> | undefined
   parent: number
   linked: boolean
@@ -27,7 +30,6 @@ interface Inode {
 }
 
 const now = (): Time => ({ sec: Math.floor(Date.now() / 1000), nsec: (Date.now() % 1000) * 1_000_000 })
-const timeOf = (argument: TimeArgument): Time => (argument === "now" ? now() : argument)
 
 export class MemoryFilesystem {
   readonly session: Session
@@ -39,8 +41,8 @@ export class MemoryFilesystem {
   #lastHandle = 0
 
   constructor(mountpoint: string) {
-    const { gid, uid } = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-    this.#inodes.set(rootNodeId, this.#inode(rootNodeId, S_IFDIR | 0o755, rootNodeId, uid, gid))
+    const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+    this.#inodes.set(rootNodeId, this.#inode(rootNodeId, S_IFDIR | 0o755, rootNodeId, owner))
     this.contents = ContentTable.create(() => {
       // Bodies are always complete here, so nothing is ever fetched; every write is welcome.
       for (const event of this.contents.take()) if (event.op === "dirty") this.contents.replyDirty(event.id, 0)
@@ -57,7 +59,7 @@ export class MemoryFilesystem {
     rmSync(this.#bodies, { recursive: true })
   }
 
-  #inode(id: number, mode: number, parent: number, uid: number, gid: number): Inode {
+  #inode(id: number, mode: number, parent: number, { gid, uid }: { uid: number; gid: number }): Inode {
     const children = (mode & S_IFMT) === S_IFDIR ? new Map() : undefined
     return { id, mode, uid, gid, mtime: now(), ctime: now(), children, parent, linked: true, lookups: 0 }
   }
@@ -81,29 +83,18 @@ export class MemoryFilesystem {
   }
 
   #entry(inode: Inode): Entry {
-    return {
-      nodeId: NodeId(inode.id),
-      generation: 0,
-      attr: this.#attr(inode),
-      attrTimeout: timeout,
-      entryTimeout: timeout
-    }
+    const nodeId = NodeId(inode.id)
+    return { nodeId, generation: 0, attr: this.#attr(inode), attrTimeout: timeout, entryTimeout: timeout }
   }
 
-  #create(request: Extract<Request, { op: "create" | "mkdir" | "mknod" }>, type: number): Inode {
+  #create(request: Extract<Request, { op: "create" | "mkdir" | "mknod" }>): Inode {
     const parent = this.#get(request.parent)
-    const mode = type | (request.mode & 0o7777)
-    const inode = this.#inode(++this.#lastId, mode, parent.id, request.caller.uid, request.caller.gid)
-    if (type === S_IFREG) {
+    const mode = (request.op === "mkdir" ? S_IFDIR : S_IFREG) | (request.mode & 0o7777)
+    const inode = this.#inode(++this.#lastId, mode, parent.id, request.caller)
+    if (inode.children === undefined) {
       const path = this.#path(inode.id)
-      this.contents.open(ContentId(inode.id), {
-        path,
-        create: true,
-        size: 0,
-        mtime: inode.mtime,
-        valid: "all",
-        generation: 0
-      })
+      const body = { path, create: true, size: 0, mtime: inode.mtime, valid: "all", generation: 0 } as const
+      this.contents.open(ContentId(inode.id), body)
     }
     this.#inodes.set(inode.id, inode)
     parent.children?.set(request.name, { id: inode.id, cookie: ++this.#lastCookie })
@@ -112,17 +103,24 @@ export class MemoryFilesystem {
     return inode
   }
 
-  #remove(parent: Inode, name: string): void {
+  #open(node: number): OpenReply {
+    return { handle: HandleId(++this.#lastHandle), content: ContentId(node), keepCache: true }
+  }
+
+  /** Takes a name away; the kernel has made sure that it is there. */
+  #remove(parent: Inode, name: string): number {
     const inode = this.#get(parent.children?.get(name)?.id ?? 0)
+    if ((inode.children?.size ?? 0) > 0) return ENOTEMPTY
     parent.children?.delete(name)
     parent.mtime = parent.ctime = now()
     inode.linked = false
     this.#collect(inode)
+    return 0
   }
 
   /** A file lives while it has a name, the kernel knows it or it is open. */
-  #collect(inode: Inode): void {
-    if (inode.linked || inode.lookups > 0 || !this.#inodes.has(inode.id)) return
+  #collect(inode: Inode | undefined): void {
+    if (inode === undefined || inode.linked || inode.lookups > 0 || !this.#inodes.has(inode.id)) return
     if (inode.children === undefined) {
       if ((this.contents.state(ContentId(inode.id))?.handles ?? 0) > 0) return
       this.contents.close(ContentId(inode.id))
@@ -131,29 +129,29 @@ export class MemoryFilesystem {
     this.#inodes.delete(inode.id)
   }
 
-  #setattr(request: SetAttrRequest): void {
-    const inode = this.#get(request.node)
-    if (request.size !== undefined) this.contents.truncate(ContentId(inode.id), request.size)
-    if (request.mode !== undefined) inode.mode = (inode.mode & S_IFMT) | (request.mode & 0o7777)
-    if (request.uid !== undefined) inode.uid = request.uid
-    if (request.gid !== undefined) inode.gid = request.gid
-    if (request.mtime !== undefined) {
-      inode.mtime = timeOf(request.mtime)
+  #setattr({ gid, mode, mtime, node, size, uid }: SetAttrRequest): Attr {
+    const inode = this.#get(node)
+    if (size !== undefined) this.contents.truncate(ContentId(inode.id), size)
+    if (mode !== undefined) inode.mode = (inode.mode & S_IFMT) | (mode & 0o7777)
+    if (mtime !== undefined) {
+      inode.mtime = mtime === "now" ? now() : mtime
       if (inode.children === undefined) this.contents.setTime(ContentId(inode.id), inode.mtime)
     }
+    inode.uid = uid ?? inode.uid
+    inode.gid = gid ?? inode.gid
     inode.ctime = now()
-    this.session.replyAttr(request.id, this.#attr(inode), timeout)
+    return this.#attr(inode)
   }
 
   #rename(request: Extract<Request, { op: "rename" }>): number {
     const [from, to] = [this.#get(request.parent), this.#get(request.newParent)]
     const source = from.children?.get(request.name)
-    const target = to.children?.get(request.newName)
     if (source === undefined) return ENOENT
-    if (request.flags > 1) return EINVAL
-    if (target !== undefined && request.flags === 1) return EEXIST
-    if (target !== undefined && (this.#get(target.id).children?.size ?? 0) > 0) return ENOTEMPTY
-    if (target !== undefined) this.#remove(to, request.newName)
+    if (request.flags > RENAME_NOREPLACE) return EINVAL
+    if (to.children?.has(request.newName) === true) {
+      const errno = request.flags === RENAME_NOREPLACE ? EEXIST : this.#remove(to, request.newName)
+      if (errno !== 0) return errno
+    }
     from.children?.delete(request.name)
     to.children?.set(request.newName, { id: source.id, cookie: ++this.#lastCookie })
     this.#get(source.id).parent = to.id
@@ -161,86 +159,76 @@ export class MemoryFilesystem {
     return 0
   }
 
-  #list(request: Extract<Request, { op: "readdir" }>): void {
-    const directory = this.#get(request.node)
-    const all: Array<DirEntry> = [
+  #list({ id, node, offset, plus }: Extract<Request, { op: "readdir" }>): void {
+    const directory = this.#get(node)
+    const page: Array<DirEntry> = [
       { name: ".", ino: directory.id, type: S_IFDIR, offset: 1 },
       { name: "..", ino: directory.parent, type: S_IFDIR, offset: 2 }
-    ]
-    for (const [name, { cookie, id }] of directory.children ?? []) {
-      const inode = this.#get(id)
-      const type = inode.mode & S_IFMT
-      all.push({ name, ino: id, type, offset: cookie, ...(request.plus ? { entry: this.#entry(inode) } : {}) })
+    ].filter((entry) => entry.offset > offset)
+    for (const [name, child] of directory.children ?? []) {
+      if (child.cookie <= offset) continue
+      if (page.length === longestPage) break
+      const inode = this.#get(child.id)
+      const entry = { name, ino: child.id, type: inode.mode & S_IFMT, offset: child.cookie }
+      page.push(plus ? { ...entry, entry: this.#entry(inode) } : entry)
     }
-    const page = all.filter((entry) => entry.offset > request.offset)
-    const packed = this.session.replyDirectory(request.id, page)
+    const packed = this.session.replyDirectory(id, page)
     for (const { entry } of page.slice(0, packed)) if (entry !== undefined) this.#get(entry.nodeId).lookups += 1
+  }
+
+  #lookup({ id, name, parent }: Extract<Request, { op: "lookup" }>): void {
+    const found = this.#get(parent).children?.get(name)
+    if (found === undefined) return this.session.replyNegative(id, timeout)
+    const inode = this.#get(found.id)
+    inode.lookups += 1
+    this.session.replyEntry(id, this.#entry(inode))
+  }
+
+  #forget(node: number, count: number): void {
+    const inode = this.#inodes.get(node)
+    if (inode !== undefined) inode.lookups -= count
+    this.#collect(inode)
   }
 
   #answer(request: Request): void {
     const { session } = this
+    const end = (id: RequestId, errno: number): void =>
+      errno === 0 ? session.replyOk(id) : session.replyError(id, errno)
     switch (request.op) {
-      case "lookup": {
-        const found = this.#get(request.parent).children?.get(request.name)
-        if (found === undefined) return session.replyNegative(request.id, timeout)
-        this.#get(found.id).lookups += 1
-        return session.replyEntry(request.id, this.#entry(this.#get(found.id)))
-      }
+      case "lookup":
+        return this.#lookup(request)
       case "forget":
-        for (const { count, node } of request.nodes) {
-          const inode = this.#inodes.get(node)
-          if (inode === undefined) continue
-          inode.lookups -= count
-          this.#collect(inode)
-        }
-        return
+        return request.nodes.forEach(({ count, node }) => this.#forget(node, count))
       case "getattr":
         return session.replyAttr(request.id, this.#attr(this.#get(request.node)), timeout)
       case "setattr":
-        return this.#setattr(request)
+        return session.replyAttr(request.id, this.#setattr(request), timeout)
       case "mkdir":
-        return session.replyEntry(request.id, this.#entry(this.#create(request, S_IFDIR)))
       case "mknod":
-        return session.replyEntry(request.id, this.#entry(this.#create(request, S_IFREG)))
+        return session.replyEntry(request.id, this.#entry(this.#create(request)))
       case "create": {
-        const inode = this.#create(request, S_IFREG)
-        const open = { handle: HandleId(++this.#lastHandle), content: ContentId(inode.id), keepCache: true }
-        return session.replyCreate(request.id, this.#entry(inode), open)
+        const inode = this.#create(request)
+        return session.replyCreate(request.id, this.#entry(inode), this.#open(inode.id))
       }
       case "open":
-        return session.replyOpen(request.id, {
-          handle: HandleId(++this.#lastHandle),
-          content: ContentId(request.node),
-          keepCache: true
-        })
-      case "release": {
-        const inode = this.#inodes.get(request.node)
-        return inode === undefined ? undefined : this.#collect(inode)
-      }
+        return session.replyOpen(request.id, this.#open(request.node))
+      case "release":
+        return this.#collect(this.#inodes.get(request.node))
       case "readdir":
         return this.#list(request)
       case "unlink":
-        this.#remove(this.#get(request.parent), request.name)
-        return session.replyOk(request.id)
-      case "rmdir": {
-        const parent = this.#get(request.parent)
-        const size = this.#get(parent.children?.get(request.name)?.id ?? 0).children?.size ?? 0
-        if (size > 0) return session.replyError(request.id, ENOTEMPTY)
-        this.#remove(parent, request.name)
-        return session.replyOk(request.id)
-      }
-      case "rename": {
-        const errno = this.#rename(request)
-        return errno === 0 ? session.replyOk(request.id) : session.replyError(request.id, errno)
-      }
+      case "rmdir":
+        return end(request.id, this.#remove(this.#get(request.parent), request.name))
+      case "rename":
+        return end(request.id, this.#rename(request))
       case "flush":
       case "fsync":
-        return session.replyOk(request.id)
+        return end(request.id, 0)
       case "cancel":
       case "closed":
         return
       default:
-        return session.replyError(request.id, ENOSYS)
+        return end(request.id, ENOSYS)
     }
   }
 }
