@@ -10,7 +10,7 @@
  * Assumption: stages run in finalizers, where the fiber is interrupted already and interruption is off. So their work
  * runs in fibers of its own and only the wait for it is bounded.
  */
-import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Scope } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Scope } from "effect"
 import { Events } from "../events/Events.ts"
 import { makeRegistry, type FiberStatus, type SuperviseOptions } from "./supervise.ts"
 
@@ -159,14 +159,3 @@ const bounded = Effect.fnUntraced(function* <A>(work: Effect.Effect<A>, limit: n
   }
   return result
 })
-
-/** Waits for `effect`; a failure that is not an interruption asks for the end. */
-export const stopOnFailure = <A, E, R>(reason: string, effect: Effect.Effect<A, E, R>) =>
-  Effect.onError(effect, (cause) =>
-    Cause.hasInterruptsOnly(cause)
-      ? Effect.void
-      : Effect.andThen(
-          Effect.logError(reason, cause),
-          Lifecycle.use((lifecycle) => lifecycle.stop({ reason, failed: true }))
-        )
-  )

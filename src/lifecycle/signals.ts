@@ -3,9 +3,15 @@
  * one forces it, SIGHUP reloads the configuration, and throws that nobody caught end the daemon in order instead of
  * leaving a dead mount behind.
  */
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { Config } from "../config/Config.ts"
 import { Lifecycle } from "./Lifecycle.ts"
+
+/**
+ * A terminal's Ctrl-C reaches the whole process group, and the launcher and other wrappers hand it down once more:
+ * what follows within this many milliseconds is the same signal.
+ */
+const echo = 500
 
 type Handler = (argument: unknown) => Effect.Effect<void>
 
@@ -24,15 +30,18 @@ export const layer: Layer.Layer<never, never, Lifecycle | Config> = Layer.effect
   Effect.gen(function* () {
     const lifecycle = yield* Lifecycle
     const config = yield* Config
-    let asked = false
+    let asked: number | undefined
 
     const onSignal = (signal: string) => () =>
-      Effect.suspend(() => {
-        if (!asked) {
-          asked = true
-          return lifecycle.stop({ reason: signal, failed: false })
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        if (asked === undefined) {
+          asked = now
+          return yield* lifecycle.stop({ reason: signal, failed: false })
         }
-        return Effect.andThen(Effect.logWarning(`second ${signal}: forcing the end`), lifecycle.force)
+        if (now - asked < echo) return
+        yield* Effect.logWarning(`second ${signal}: forcing the end`)
+        yield* lifecycle.force
       })
 
     const onHangup = () =>

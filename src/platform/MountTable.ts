@@ -3,7 +3,6 @@
  * filesystems, which is why it is the first thing asked about a path that may be a dead mount.
  */
 import { readFileSync } from "node:fs"
-import { isWithin } from "./Paths.ts"
 
 export interface Mount {
   readonly mountpoint: string
@@ -32,13 +31,3 @@ export const read = (): ReadonlyArray<Mount> => parse(readFileSync("/proc/self/m
 /** The topmost mount exactly at `path`. */
 export const at = (mounts: ReadonlyArray<Mount>, path: string): Mount | undefined =>
   mounts.findLast((mount) => mount.mountpoint === path)
-
-/** The mount that `path` lies in: the longest mountpoint above it, the newest of those. */
-export const containing = (mounts: ReadonlyArray<Mount>, path: string): Mount | undefined => {
-  let best: Mount | undefined
-  for (const mount of mounts) {
-    if (!isWithin(mount.mountpoint, path)) continue
-    if (best === undefined || mount.mountpoint.length >= best.mountpoint.length) best = mount
-  }
-  return best
-}

@@ -26,7 +26,6 @@ const base = (env: Environment, variable: string, fallback: string): string => {
 
 export const configDirectory = (env: Environment): string => join(base(env, "XDG_CONFIG_HOME", ".config"), "onemount")
 export const cacheDirectory = (env: Environment): string => join(base(env, "XDG_CACHE_HOME", ".cache"), "onemount")
-export const dataDirectory = (env: Environment): string => join(base(env, "XDG_DATA_HOME", ".local/share"), "onemount")
 
 /** Sockets and registry files of running mounts; emptied by the system when the user logs out. */
 export const runtimeDirectory = (env: Environment): string => {

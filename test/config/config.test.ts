@@ -65,7 +65,7 @@ describe("refusals", () => {
     assert.deepStrictEqual(problems, [
       "config.toml:2: upload.workers is 17 and has to be a whole number from 1 to 16",
       'config.toml:4: cache.limit is "lots" and has to be a size from 64MiB to 1PiB, such as 10GiB',
-      "config.toml:6: sync.interval is 30 and has to be a time from 1s to 1d, such as 30s"
+      "config.toml:6: sync.interval is 30 and has to be a time from 5s to 1d, such as 30s"
     ])
   })
 
@@ -132,14 +132,14 @@ describe("Config", () => {
       writeFileSync(file, '[sync]\ninterval = "30s"\n')
       yield* Effect.gen(function* () {
         const config = yield* Config
-        writeFileSync(file, '[sync]\ninterval = "5s"\n[upload]\nworkers = 9\n')
-        assert.deepStrictEqual(yield* config.reload, { applied: ["sync.interval"], later: ["upload.workers"] })
+        writeFileSync(file, '[shutdown]\ndrain = "2s"\n[upload]\nworkers = 9\n')
+        assert.deepStrictEqual(yield* config.reload, { applied: ["shutdown.drain"], later: ["upload.workers"] })
         const values = yield* SubscriptionRef.get(config.values)
-        assert.strictEqual(values.sync.interval, 5000)
+        assert.strictEqual(values.shutdown.drain, 2000)
         assert.strictEqual(values.upload.workers, 5)
-        writeFileSync(file, '[sync]\ninterval = "1h"\nintervall = "1h"\n')
+        writeFileSync(file, '[sync]\ninterval = "1h"\nintervall = "1h"\n[shutdown]\ndrain = "3s"\n')
         assert.strictEqual((yield* Effect.flip(config.reload)).reason, "Invalid")
-        assert.strictEqual((yield* config.current).sync.interval, 5000)
+        assert.strictEqual((yield* config.current).shutdown.drain, 2000)
       }).pipe(Effect.provide(Config.layer(sources(file))))
     })
   )

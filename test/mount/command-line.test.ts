@@ -93,7 +93,8 @@ describe("in the foreground", () => {
     const holder = new Running("sleep", ["60"], { cwd: at("mnt") })
     await once(holder.child, "spawn")
     mount.child.kill("SIGTERM")
-    await shell(`until grep -q 'DRAINING done' ${at("log")}; do sleep 0.05; done`, { timeout: 10_000 })
+    // Later than what counts as an echo of the first signal.
+    await shell(`until grep -q 'DRAINING done' ${at("log")}; do sleep 0.05; done; sleep 0.6`, { timeout: 10_000 })
     const started = performance.now()
     const finished = await end(mount, "SIGTERM")
     assert.strictEqual(finished.code, 3, finished.stderr)
@@ -172,6 +173,7 @@ describe("without the server", () => {
   test("sync --wait gives reasons and 1, the end is quick, the next start serves what is known", async () => {
     const drive = await harness.serve()
     const mount = await mountRemote(drive)
+    assert.strictEqual((await onemount("sync")).code, 0)
     await shell(`echo known > ${at("mnt")}/known.txt`)
     assert.strictEqual((await onemount("sync", "--wait", at("mnt"))).code, 0)
     await drive.stop()

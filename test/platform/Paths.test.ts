@@ -7,7 +7,6 @@ describe("XDG directories", () => {
     const env = { HOME: "/home/me", XDG_CACHE_HOME: "/fast/cache" }
     assert.strictEqual(Paths.cacheDirectory(env), "/fast/cache/onemount")
     assert.strictEqual(Paths.configDirectory(env), "/home/me/.config/onemount")
-    assert.strictEqual(Paths.dataDirectory(env), "/home/me/.local/share/onemount")
   })
 
   it("ignore relative values, as the specification asks", () => {
