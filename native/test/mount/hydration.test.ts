@@ -9,11 +9,12 @@ const one = ContentId(1)
 const ENOSPC = 28
 const EIO = 5
 
+const reader = (offset: number, length: number): string =>
+  `fd = os.open('f1', os.O_RDONLY)\nprint(os.pread(fd, ${length}, ${offset}).decode())`
+
 describe("bytes that are not there yet", () => {
   let filesystem: FlatFilesystem
   const mount = (): FlatFilesystem => (filesystem = new FlatFilesystem())
-  const reader = (offset: number, length: number): string =>
-    `fd = os.open('f1', os.O_RDONLY)\nprint(os.pread(fd, ${length}, ${offset}).decode())`
   const fetched = (): ReadonlyArray<readonly [number, number]> =>
     filesystem.of("fetch").map(({ length, offset }) => [offset, length] as const)
 
