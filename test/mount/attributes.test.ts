@@ -30,8 +30,8 @@ print(os.getxattr("local", "user.onemount.state"), errno_of(os.getxattr, "local"
         "EEXIST ENODATA",
         "4000 True",
         "ENODATA ENODATA",
-        "EPERM EOPNOTSUPP",
-        "EOPNOTSUPP",
+        "EPERM ENOTSUP",
+        "ENOTSUP",
         "b'DIRTY_LOCAL' ENODATA"
       ])
     })

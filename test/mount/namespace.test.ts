@@ -98,7 +98,7 @@ print(os.getxattr(".Trash-0/what?", "user.onemount.local"), sorted(os.listdir(".
         "b'end.: OneDrive does not allow names that end with a period'",
         "ENAMETOOLONG EPERM ok",
         "ENAMETOOLONG",
-        "EINVAL",
+        "EILSEQ",
         "b'true' ['what?']"
       ])
       assert.deepStrictEqual(yield* ask({ command: "sync", timeout: 30_000 }), [])
@@ -112,7 +112,7 @@ print(os.getxattr(".Trash-0/what?", "user.onemount.local"), sorted(os.listdir(".
 
   it.effect("finds names in any case, and keeps the one they were made with", () =>
     Effect.gen(function* () {
-      const { python, sh } = yield* MountedDrive
+      const { python } = yield* MountedDrive
       const out = yield* python(`
 print(open("folder/INSIDE.TXT").read(), os.listdir("FOLDER"))
 print(os.stat("FOLDER/inside.txt").st_ino == os.stat("Folder/Inside.txt").st_ino)
@@ -123,7 +123,7 @@ print(errno_of(os.mkdir, "readme"), errno_of(os.open, "ReadMe", os.O_CREAT | os.
 open("readme", "a").write("22"); print(open("README").read(), os.stat("README").st_size)
 os.rename("README", "readme"); print([n for n in os.listdir(".") if n.lower() == "readme"], open("readme").read())
 os.rename("Folder", "folder"); print(os.listdir("folder"), "folder" in os.listdir("."), "Folder" in os.listdir("."))
-os.rename("folder", "Folder")
+os.rename("folder/Inside.txt", "folder/inside.txt"); print(os.listdir("folder"))
 os.unlink("ReadMe"); print(os.path.exists("README"), os.path.exists("readme"))
 `)
       assert.deepStrictEqual(out.trim().split("\n"), [
@@ -135,12 +135,9 @@ os.unlink("ReadMe"); print(os.path.exists("README"), os.path.exists("readme"))
         "122 3",
         "['readme'] 122",
         "['Inside.txt'] True False",
+        "['inside.txt']",
         "False False"
       ])
-      assert.strictEqual(
-        (yield* sh("cd folder; ls; mv Inside.txt inside.txt; ls; mv inside.txt Inside.txt")).trim(),
-        "Inside.txt\ninside.txt"
-      )
     })
   )
 
@@ -148,7 +145,7 @@ os.unlink("ReadMe"); print(os.path.exists("README"), os.path.exists("readme"))
     Effect.gen(function* () {
       const { python } = yield* MountedDrive
       const out = yield* python(`
-os.mkdir("many")
+os.makedirs(".Trash-1/many"); os.chdir(".Trash-1")
 for i in range(10000): os.close(os.open(f"many/f{i:05}", os.O_CREAT | os.O_WRONLY))
 print(len(os.listdir("many")))
 seen = []
