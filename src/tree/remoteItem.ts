@@ -83,7 +83,12 @@ const adopt = (state: TreeState, tx: Tx, known: Row, folder: Row, remote: DriveI
     absorb(state, tx, known, remote, same, !sameTime(known.mtime, remote.modified))
   }
   identify(state, known, remote, same)
-  if (!echo) settle(state, tx, known.ino)
+  if (echo) return
+  // The place may be kept against the server's (see moveTo): then the item has a base from now on.
+  const base = state.journal.base(known.ino)
+  const mtime = state.items.get(known.ino)?.mtime
+  if (base !== undefined && mtime !== undefined) state.journal.setBase(known.ino, { ...base, mtime })
+  settle(state, tx, known.ino)
 }
 
 const reconcile = (state: TreeState, tx: Tx, known: Row, base: Base, folder: Row, remote: DriveItem): void => {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import { Events } from "../../src/events/Events.ts"
 import { type DriveItem, ItemId, type Time } from "../../src/graph/DriveItem.ts"
 import { HostName } from "../../src/tree/conflictName.ts"
@@ -24,7 +24,7 @@ export const layerAt = (path: string) =>
   )
 
 /** Runs over a fresh database that is gone afterwards. */
-export const withTree = <A, E>(body: Effect.Effect<A, E, Tree | MountDatabase | Events>) =>
+export const withTree = <A, E>(body: Effect.Effect<A, E, Tree | MountDatabase | Events | Scope.Scope>) =>
   Effect.scoped(Effect.flatMap(temporaryFolder, (folder) => Effect.provide(body, layerAt(join(folder, "onemount.db")))))
 
 export const at = (sec: number): Time => ({ sec, nsec: 0 })
