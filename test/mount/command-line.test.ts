@@ -170,7 +170,7 @@ describe("a crashed daemon", () => {
 })
 
 describe("without the server", () => {
-  test("sync --wait gives reasons and 1, the end is quick, the next start serves what is known", async () => {
+  test("sync --wait gives reasons and 1, the end keeps its budget, the next start serves what is known", async () => {
     const drive = await harness.serve()
     const mount = await mountRemote(drive)
     assert.strictEqual((await onemount("sync")).code, 0)
