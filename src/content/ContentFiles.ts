@@ -6,6 +6,7 @@
  * What must not be lost and has no place any more goes to `<directory>/recovered/`.
  */
 import * as fs from "node:fs"
+import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Time } from "../graph/DriveItem.ts"
 import { ContentKey } from "../tree/Item.ts"
@@ -14,8 +15,6 @@ import { ContentKey } from "../tree/Item.ts"
 export interface FileFacts {
   readonly size: number
   readonly mtime: Time
-  /** Milliseconds since the epoch. */
-  readonly mtimeMs: number
   /** Allocated, holes not counted. */
   readonly diskBytes: number
 }
@@ -35,6 +34,8 @@ export interface ContentFiles {
   facts(key: ContentKey): FileFacts | undefined
   /** Removes file and unfinished copy; missing ones are fine. */
   remove(key: ContentKey): void
+  /** As `remove`, off the JavaScript thread: freeing a large file takes a while. */
+  removeLater(key: ContentKey): Promise<void>
   /** Removes an unfinished copy only. */
   removeCopy(key: ContentKey): void
   /** Moves a body's file out of the store and returns where it is now. */
@@ -79,6 +80,11 @@ export const makeContentFiles = (directory: string): ContentFiles => {
     removeCopy(key)
   }
 
+  const removeLater = async (key: ContentKey): Promise<void> => {
+    await rm(locate(key), { force: true })
+    await rm(`${locate(key)}.copy`, { force: true })
+  }
+
   const setAside = (key: ContentKey, name: string): string => {
     fs.mkdirSync(recovered, { recursive: true, mode: 0o700 })
     const target = freeName(recovered, `${shortened(name)}-${key}`)
@@ -103,13 +109,12 @@ export const makeContentFiles = (directory: string): ContentFiles => {
     return { free: bavail * bsize, total: blocks * bsize }
   }
 
-  return { path, folder, facts, remove, removeCopy, setAside, list, disk }
+  return { path, folder, facts, remove, removeLater, removeCopy, setAside, list, disk }
 }
 
 export const factsOf = (stat: fs.BigIntStats): FileFacts => ({
   size: Number(stat.size),
   mtime: { sec: Number(stat.mtimeNs / 1_000_000_000n), nsec: Number(stat.mtimeNs % 1_000_000_000n) },
-  mtimeMs: Number(stat.mtimeNs / 1_000_000n),
   diskBytes: Number(stat.blocks) * blockSize
 })
 

@@ -4,12 +4,12 @@
  *
  * The sum is kept incrementally: measured when a body is opened, saved or closed, estimated by what was filled between.
  */
-import { Effect, Queue } from "effect"
+import { Effect, Queue, Semaphore } from "effect"
 import type { ContentKey } from "../tree/Item.ts"
 import type { ContentFiles } from "./ContentFiles.ts"
 import { ContentError } from "./ContentError.ts"
 import { type ContentRows, isEdited } from "./ContentRows.ts"
-import { attempt } from "./errors.ts"
+import { attempt, attemptPromise } from "./errors.ts"
 
 export interface Budget {
   /** Most bytes on the disk. */
@@ -22,15 +22,20 @@ export interface Keeper {
   readonly limit: number
   /** A body's file appeared, grew or shrank by `bytes`, or went (`files` -1). */
   adjust(bytes: number, files?: number): void
-  /** Makes room for `bytes`, or fails with NoSpace. */
+  /** Makes room for downloaded bytes, or fails with NoSpace. */
   makeRoom(bytes: number): Effect.Effect<void, ContentError>
+  /** As `makeRoom` for bytes written here: only the reserve stops them, unsent changes may go beyond the limit. */
+  makeRoomToWrite(bytes: number): Effect.Effect<void, ContentError>
   evict(bytes: number): Effect.Effect<number, ContentError>
   usage(): { readonly bytes: number; readonly files: number }
-  /** Enforces the budget whenever usage grew past it; for ever. */
+  /** Enforces the budget when usage grew past it, and collects what was replaced; for ever. */
   readonly run: Effect.Effect<never, ContentError>
 }
 
 const page = 64
+/** Times between two looks of the keeper, in milliseconds. */
+const shortestRound = 1_000
+const longestRound = 60_000
 
 export const makeKeeper = Effect.fnUntraced(function* (options: {
   readonly budget: Budget
@@ -43,6 +48,7 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
   const { budget, files, rows, isOpen, onDrop } = options
   const { limit, reserve } = budget
   const grown = yield* Queue.sliding<void>(1)
+  const evicting = yield* Semaphore.make(1)
   const used = { ...(yield* attempt("sum up the cache", () => rows.totals())) }
 
   const adjust = (bytes: number, count = 0): void => {
@@ -51,49 +57,61 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
     if (bytes > 0 && used.bytes > limit) Queue.offerUnsafe(grown, undefined)
   }
 
-  /** Row first: a file without a row is removed at the next start, a row without a file would promise bytes. */
-  const drop = (key: ContentKey, diskBytes: number): void => {
-    rows.drop(key)
-    adjust(-diskBytes, -1)
-    onDrop(key)
-    files.remove(key)
-  }
-
-  /** Bodies that no item points to and nobody uses; edits in them are kept for the next start to set aside. */
-  const collect = (): number => {
-    let freed = 0
-    for (const row of rows.orphans("marked")) {
-      if (isOpen(row.key) || isEdited(row)) continue
-      drop(row.key, row.diskBytes)
-      freed += row.diskBytes
-    }
-    return freed
-  }
-
-  const evict = (bytes: number): Effect.Effect<number, ContentError> =>
-    attempt("evict", () => {
-      let freed = collect()
-      let after = { lastUsed: -1, key: -1 }
-      while (freed < bytes) {
-        const candidates = rows.candidates(after, page)
-        for (const candidate of candidates) {
-          if (freed >= bytes) break
-          if (isOpen(candidate.key)) continue
-          drop(candidate.key, candidate.diskBytes)
-          freed += candidate.diskBytes
-        }
-        const last = candidates.at(-1)
-        if (last === undefined) break
-        after = last
-      }
-      return freed
+  /** One step, so that nobody opens it in between; false when somebody did before. */
+  const drop = ({ key, diskBytes }: { readonly key: ContentKey; readonly diskBytes: number }) =>
+    attempt(`drop body ${key}`, () => {
+      if (isOpen(key)) return false
+      rows.drop(key)
+      adjust(-diskBytes, -1)
+      onDrop(key)
+      return true
     })
 
-  const lacking = (bytes: number): number => Math.max(used.bytes + bytes - limit, reserve + bytes - files.disk().free)
+  /** Row first: a file without a row is removed at the next start, a row without a file would promise bytes. */
+  const remove = Effect.fnUntraced(function* (body: { readonly key: ContentKey; readonly diskBytes: number }) {
+    if (!(yield* drop(body))) return 0
+    yield* attemptPromise(`remove the file of body ${body.key}`, () => files.removeLater(body.key))
+    return body.diskBytes
+  })
 
-  const makeRoom = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<void, ContentError> {
-    const needed = yield* attempt("ask for free space", () => lacking(bytes))
+  /** Bodies that no item points to and nobody uses; edits in them are kept for the next start to set aside. */
+  const collect = Effect.fnUntraced(function* () {
+    let freed = 0
+    for (const row of yield* attempt("look for replaced bodies", () => rows.orphans("marked"))) {
+      if (!isEdited(row)) freed += yield* remove(row)
+    }
+    return freed
+  })
+
+  const evictInTurn = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<number, ContentError> {
+    let freed = yield* collect()
+    let after = { lastUsed: -1, key: -1 }
+    while (freed < bytes) {
+      const candidates = yield* attempt("look for what can be evicted", () => rows.candidates(after, page))
+      for (const candidate of candidates) {
+        if (freed >= bytes) break
+        freed += yield* remove(candidate)
+      }
+      const last = candidates.at(-1)
+      if (last === undefined) break
+      after = last
+    }
+    return freed
+  })
+
+  const evict = (bytes: number) => Semaphore.withPermit(evicting, evictInTurn(bytes))
+
+  const overLimit = (bytes: number): number => used.bytes + bytes - limit
+  const intoReserve = (bytes: number): number => reserve + bytes - files.disk().free
+
+  const require = Effect.fnUntraced(function* (
+    bytes: number,
+    lacking: () => number
+  ): Effect.fn.Return<void, ContentError> {
+    const needed = yield* attempt("ask for free space", lacking)
     if (needed <= 0 || (yield* evict(needed)) >= needed) return
+    // Others may have freed some meanwhile.
+    if ((yield* attempt("ask for free space", lacking)) <= 0) return
     const { free } = yield* attempt("ask for free space", () => files.disk())
     const detail =
       `no room for ${bytes} bytes: the cache holds ${used.bytes} of at most ${limit} bytes, ` +
@@ -101,13 +119,18 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
     return yield* new ContentError({ reason: "NoSpace", detail })
   })
 
-  const run = Effect.forever(
-    Effect.andThen(
-      Queue.take(grown),
-      Effect.suspend(() => evict(used.bytes - limit))
-    )
-  )
+  const makeRoom = (bytes: number) => require(bytes, () => Math.max(overLimit(bytes), intoReserve(bytes)))
+  const makeRoomToWrite = (bytes: number) => require(bytes, () => intoReserve(bytes))
 
-  const keeper: Keeper = { limit, adjust, makeRoom, evict, usage: () => ({ ...used }), run }
+  /** Looks after a while even if nothing grew: replaced bodies go, and others use the disk too. */
+  const round = Effect.gen(function* () {
+    yield* Effect.timeoutOption(Queue.take(grown), longestRound)
+    const excess = yield* attempt("ask for free space", () => Math.max(0, overLimit(0), intoReserve(0)))
+    yield* evict(excess)
+    yield* Effect.sleep(shortestRound)
+  })
+  const run = Effect.forever(round)
+
+  const keeper: Keeper = { limit, adjust, makeRoom, makeRoomToWrite, evict, usage: () => ({ ...used }), run }
   return keeper
 })

@@ -183,13 +183,18 @@ export const measure = ({ files, keeper }: Store, body: Body): number => {
 export const isUnsettled = (body: Body, state: ContentState): boolean =>
   state.generation !== body.committed || body.unsaved > 0
 
+/** What became of a body that was closed. The file of a discarded one is still to be removed. */
+export type Closed =
+  | { readonly _tag: "Kept" }
+  | { readonly _tag: "Discarded" }
+  | { readonly _tag: "SetAside"; readonly path: string }
+
 /**
- * Closes a body nobody uses. One that is nobody's any more, or of a removed item, goes from the disk as well, unless it
- * holds changes its item does not have: that one is set aside, and where to is returned. Throws when it cannot be
- * closed; then it stays in use.
+ * Closes a body nobody uses. One that is nobody's any more, or of a removed item, is discarded, unless it holds changes
+ * that its item does not have. Throws when it cannot be closed; then it stays in use.
  */
-export const closeBody = (store: Store, body: Body, now: number): string | undefined => {
-  const { table, bodies, rows, tree } = store
+export const closeBody = (store: Store, body: Body, now: number): Closed => {
+  const { table, bodies, rows, files, tree } = store
   const state = table.state(body.content)
   const unrecorded = state !== undefined && state.generation !== body.committed
   const item = ownerOf(store, body)
@@ -197,27 +202,18 @@ export const closeBody = (store: Store, body: Body, now: number): string | undef
   bodies.delete(body.content)
   if (item !== undefined && item.parent !== null) {
     rows.used(body.key, { diskBytes: measure(store, body), now, editing: unrecorded })
-    return undefined
+    return { _tag: "Kept" }
   }
   const replaced = item === undefined ? tree.get(body.ino) : undefined
-  if (replaced !== undefined && replaced.parent !== null && (unrecorded || body.dirty !== undefined)) {
-    return setAside(store, body.key, replaced.name, body.diskBytes)
-  }
-  discard(store, body.key, body.diskBytes)
-  return undefined
+  const lost = replaced !== undefined && replaced.parent !== null && (unrecorded || body.dirty !== undefined)
+  const path = lost ? files.setAside(body.key, replaced.name) : undefined
+  forget(store, body)
+  return path === undefined ? { _tag: "Discarded" } : { _tag: "SetAside", path }
 }
 
-/** Moves the file to where people find it, and forgets the row. */
-export const setAside = (store: Store, key: ContentKey, name: string, diskBytes: number): string => {
-  const path = store.files.setAside(key, name)
-  discard(store, key, diskBytes)
-  return path
-}
-
-/** Removes row and file. */
-export const discard = ({ rows, files, keeper, hashes }: Store, key: ContentKey, diskBytes: number): void => {
+/** Removes the row; a file without one is swept at the next start. */
+const forget = ({ rows, keeper, hashes }: Store, { key, diskBytes }: Body): void => {
   rows.drop(key)
   hashes.delete(key)
   keeper.adjust(-diskBytes, -1)
-  files.remove(key)
 }

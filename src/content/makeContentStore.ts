@@ -103,7 +103,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
 
   /** A change that JavaScript makes: on record as one before it is made. */
   const edit = Effect.fnUntraced(function* (body: Body, grows: number, change: () => void) {
-    yield* keeper.makeRoom(grows)
+    yield* keeper.makeRoomToWrite(grows)
     if (table.state(body.content)?.modified !== true) {
       ownerOf(store, body)
       yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
@@ -122,10 +122,16 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   ): Effect.fn.Return<void, ContentError> {
     const body = yield* bodyOf(content)
     yield* keeper.makeRoom(bytes.length)
-    yield* attemptPromise(`fill body ${content}`, () => table.fill(content, offset, bytes))
+    const count = (bytes: number) => {
+      body.diskBytes += bytes
+      keeper.adjust(bytes)
+    }
+    count(bytes.length)
+    yield* Effect.onError(
+      attemptPromise(`fill body ${content}`, () => table.fill(content, offset, bytes)),
+      () => Effect.sync(() => count(-bytes.length))
+    )
     body.unsaved += bytes.length
-    body.diskBytes += bytes.length
-    keeper.adjust(bytes.length)
     const now = yield* Clock.currentTimeMillis
     if (!body.saving && bodies.get(content) === body && settling.isSaveDue(body, now)) yield* saveInBackground(body)
   })

@@ -35,7 +35,7 @@ export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.D
     const body = bodies.get(content)
     if (body === undefined) return EIO
     ownerOf(store, body)
-    yield* keeper.makeRoom(0)
+    yield* keeper.makeRoomToWrite(0)
     yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
     return 0
   })
@@ -49,9 +49,11 @@ export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.D
         )
       ),
       Effect.catchDefect((defect) => Effect.as(Effect.logError(`a write to body ${content} failed`, defect), EIO)),
-      Effect.flatMap((errno) => attempt("answer a writer", () => table.replyDirty(id, errno)))
+      Effect.flatMap((errno) => attempt("answer a writer", () => table.replyDirty(id, errno))),
+      Effect.catch((error) => Effect.logWarning(`a writer of body ${content} left: ${error.message}`))
     )
 
+  /** A body that was closed meanwhile has no readers left to be told. */
   const refuse = ({ content, offset, length }: FetchEvent, errno: number) =>
     Effect.ignore(attempt("fail readers", () => table.failRange(content, offset, length, errno)))
 
@@ -68,18 +70,18 @@ export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.D
       )
     })
 
+  /** Looks before it waits: after a restart the token of what waits may be gone. */
   const drain = Effect.gen(function* () {
-    yield* Queue.take(wake)
     while (true) {
       const batch = yield* attempt("take events", () => table.take())
-      if (batch.length === 0) return
       for (const event of batch) yield* event.op === "dirty" ? answer(event) : enqueue(event)
+      if (batch.length === 0) yield* Queue.take(wake)
     }
   })
 
   const pump: Pump = {
     fetches,
-    events: Effect.forever(drain),
+    events: drain,
     mover: Effect.forever(Effect.flatMap(Queue.take(waiting), (fetch) => Queue.offer(fetches, fetch)))
   }
   return pump

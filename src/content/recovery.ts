@@ -78,7 +78,7 @@ const leaveOrphan = Effect.fnUntraced(function* (remains: Remains, row: ContentR
 })
 
 const recoverEdit = Effect.fnUntraced(function* (remains: Remains, row: ContentRow) {
-  const { tree, rows, files } = remains
+  const { tree, files } = remains
   const { key, ino } = row
   const item = tree.get(ino)
   if (item?.content !== key) return
@@ -86,10 +86,6 @@ const recoverEdit = Effect.fnUntraced(function* (remains: Remains, row: ContentR
   const facts = yield* attempt(`look at body ${key}`, () => files.facts(key))
   if (facts === undefined) {
     return yield* new ContentError({ reason: "Io", detail: `the content file of ${item.name} is missing` })
-  }
-  if (facts.size === row.size && facts.mtimeMs < row.lastUsed) {
-    const { diskBytes, lastUsed: now } = row
-    return yield* attempt(`record body ${key}`, () => rows.used(key, { diskBytes, now, editing: false }))
   }
   const valid = rangesAfterCrash(row, facts)
   if (valid === undefined)
@@ -122,7 +118,7 @@ const adopt = Effect.fnUntraced(function* (
     size,
     valid: packed,
     dirty: packed,
-    mtime: facts.mtimeMs > row.lastUsed ? facts.mtime : row.mtime,
+    mtime: facts.mtime,
     generation: Math.max(row.generation, item.generation) + 1,
     complete: extents.firstGap(valid, 0, size) === undefined
   }

@@ -59,7 +59,7 @@ export const makeSettling = (store: Store): Settling => {
     const dirty = extents.union(body.dirty ?? [], state.dirty, size)
     ownerOf(store, body)
     const commit = { content: body.key, size, mtime, generation, complete }
-    yield* Effect.mapError(
+    const recorded = Effect.mapError(
       tree.commitContent(
         body.ino,
         { ...commit, valid: extents.pack(state.valid), dirty: extents.pack(dirty) },
@@ -67,7 +67,7 @@ export const makeSettling = (store: Store): Settling => {
       ),
       fromTree
     )
-    yield* attempt(`record body ${body.key}`, () => {
+    const noted = attempt(`record body ${body.key}`, () => {
       body.committed = generation
       body.dirty = dirty
       body.unsaved = Math.max(0, body.unsaved - filled)
@@ -76,6 +76,7 @@ export const makeSettling = (store: Store): Settling => {
       const editing = !table.markClean(body.content, generation)
       rows.used(body.key, { diskBytes: measure(store, body), now, editing })
     })
+    yield* Effect.uninterruptible(Effect.andThen(recorded, noted))
   })
 
   const commit = (body: Body) => Semaphore.withPermit(body.lock, record(body))
@@ -126,11 +127,16 @@ export const makeSettling = (store: Store): Settling => {
 
   const closeNow = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
     const now = yield* Clock.currentTimeMillis
-    const aside = yield* attempt(`close body ${body.key}`, () =>
+    const closed = yield* attempt(`close body ${body.key}`, () =>
       body.references > 0 || bodies.get(body.content) !== body ? undefined : closeBody(store, body, now)
     )
-    if (aside !== undefined) {
-      yield* Effect.logWarning(`changes made to a replaced version of item ${body.ino} were moved to ${aside}`)
+    if (closed?._tag === "Discarded") {
+      yield* attemptPromise(`remove the file of body ${body.key}`, () => files.removeLater(body.key))
+    }
+    if (closed?._tag === "SetAside") {
+      yield* Effect.logWarning(
+        `changes of item ${body.ino}, made to a version that was replaced, are in ${closed.path}`
+      )
     }
   })
 

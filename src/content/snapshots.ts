@@ -14,6 +14,7 @@ import * as extents from "./extents.ts"
 import type { Settling } from "./settle.ts"
 
 const hashesKept = 1_000
+const freezeAttempts = 10
 
 /** The snapshot lives as long as the scope; `body` has to be open for that time. */
 export const takeSnapshot = Effect.fnUntraced(function* (
@@ -21,30 +22,58 @@ export const takeSnapshot = Effect.fnUntraced(function* (
   settling: Settling,
   body: Body
 ): Effect.fn.Return<Snapshot, ContentError, Scope.Scope> {
-  const { table, files } = store
-  const { content, key } = body
+  const what = `snapshot of body ${body.key}`
   yield* Semaphore.takeScoped(body.freezing, 1)
-  const what = `snapshot of body ${key}`
-  // Opened before the freeze: a write right after it puts a copy in the place of the frozen file.
-  const fd = yield* Effect.acquireRelease(
-    attempt(what, () => fs.openSync(files.path(key), "r")),
-    (opened) => Effect.sync(() => fs.closeSync(opened))
-  )
   const before = yield* stateOf(store, body)
-  const { generation } = yield* Effect.acquireRelease(
-    attempt(what, () => table.freeze(content)),
-    () => Effect.ignore(attempt(what, () => table.thaw(content)))
+  if (!before.complete) {
+    return yield* new ContentError({ reason: "Incomplete", detail: `body ${body.key} misses ranges` })
+  }
+  const { fd, generation } = yield* Effect.acquireRelease(
+    attempt(what, () => freeze(store, body)),
+    (frozen) =>
+      Effect.catch(
+        attempt(what, () => thaw(store, body, frozen)),
+        Effect.logWarning
+      )
   )
   const after = yield* stateOf(store, body)
-  if (!before.complete || !after.complete) {
-    return yield* new ContentError({ reason: "Incomplete", detail: `body ${key} misses ranges` })
-  }
   const facts = yield* attempt(what, () => factsOf(fs.fstatSync(fd, { bigint: true })))
   yield* settling.commit(body)
   const hash = yield* hashOf(store, body, { fd, size: facts.size, generation })
   const state = [before, after].find((candidate) => candidate.generation === generation)
   return { fd, size: facts.size, mtime: state?.mtime ?? facts.mtime, generation, hash }
 })
+
+interface Frozen {
+  readonly fd: number
+  readonly generation: number
+}
+
+/**
+ * A descriptor of the frozen file. The first write after the freeze puts a copy under the path, and one that copied for
+ * the last snapshot may do so just before: only a file that is under the path before and after the freeze is the one.
+ */
+const freeze = ({ table, files }: Store, { content, key }: Body): Frozen => {
+  const path = files.path(key)
+  for (let tries = 0; tries < freezeAttempts; tries++) {
+    const fd = fs.openSync(path, "r")
+    try {
+      const { generation } = table.freeze(content)
+      if (fs.fstatSync(fd).ino === fs.statSync(path).ino) return { fd, generation }
+      table.thaw(content)
+    } catch (cause) {
+      fs.closeSync(fd)
+      throw cause
+    }
+    fs.closeSync(fd)
+  }
+  throw new ContentError({ reason: "Io", detail: `body ${key} changes too fast for a snapshot` })
+}
+
+const thaw = ({ table }: Store, { content }: Body, { fd }: Frozen): void => {
+  fs.closeSync(fd)
+  table.thaw(content)
+}
 
 const stateOf = ({ table }: Store, body: Body): Effect.Effect<ContentState, ContentError> =>
   Effect.suspend(() => {

@@ -20,13 +20,16 @@ export const temporaryDirectory = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
-export type Options = Partial<Omit<ContentStoreOptions, "directory">>
+export interface Options extends Partial<Omit<ContentStoreOptions, "directory">> {
+  /** Folder of the database; default the store's. */
+  readonly database?: string
+}
 
 /** One run of the daemon's lower half on `directory`. */
-export const storeLayer = (directory: string, options: Options = {}) =>
+export const storeLayer = (directory: string, { database = directory, ...options }: Options = {}) =>
   ContentStore.layer({ directory, limit: 1024 ** 3, window: 0, maxWait: 0, ...options }).pipe(
     Layer.provideMerge(Tree.layer),
-    Layer.provideMerge(MountDatabase.layer({ path: join(directory, "mount.db") })),
+    Layer.provideMerge(MountDatabase.layer({ path: join(database, "mount.db") })),
     Layer.provideMerge(Events.layer)
   )
 

@@ -234,4 +234,39 @@ describe("references", () => {
       )
     })
   )
+
+  it.live("come back to zero when many open, read and close at once, whatever eviction does", () =>
+    Effect.gen(function* () {
+      const directory = yield* Harness.temporaryDirectory
+      yield* Harness.run(
+        directory,
+        Effect.gen(function* () {
+          const store = yield* ContentStore
+          const { ino } = yield* Harness.ghost("film", bytes)
+          const once = (at: number) =>
+            Harness.using(ino, (content) =>
+              Effect.gen(function* () {
+                const range = [at * 1000, at * 1000 + 500] as const
+                yield* store.fill(content, range[0], bytes.subarray(...range))
+                const got = yield* Harness.read(content, range[0], 500)
+                assert.isTrue(Buffer.from(got).equals(bytes.subarray(...range)))
+              })
+            )
+          const evictions = Effect.forEach(Array.from({ length: 50 }), () =>
+            Effect.andThen(store.evict(1), Effect.yieldNow)
+          )
+          const users = Effect.forEach(
+            Array.from({ length: 200 }, (_, at) => at),
+            once,
+            { concurrency: 8 }
+          )
+          yield* Effect.all([users, evictions], { concurrency: "unbounded" })
+          assert.isUndefined(store.live(yield* Harness.itemOf(ino)))
+          yield* store.evict(Number.MAX_SAFE_INTEGER)
+          assert.deepInclude(yield* store.usage, { bytes: 0, files: 0 })
+          assert.deepStrictEqual(Harness.filesIn(join(directory, "content")), [])
+        })
+      )
+    })
+  )
 })
