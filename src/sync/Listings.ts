@@ -2,7 +2,7 @@
 import { Deferred, Effect, FiberSet, Semaphore, Stream } from "effect"
 import { GraphClient } from "../graph/GraphClient.ts"
 import { GraphError, TimedOut } from "../graph/GraphError.ts"
-import type { Ino } from "../tree/Item.ts"
+import { type Ino, rootIno } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
 import { TreeError } from "../tree/TreeError.ts"
 
@@ -21,12 +21,19 @@ export const makeListings = Effect.gen(function* () {
   const fork = yield* FiberSet.runtime(fibers)()
   const running = new Map<Ino, Deferred.Deferred<void, ListingError>>()
 
+  /** The first listing may come before the first page of delta has named the root. */
+  const learnRoot = Effect.gen(function* () {
+    const root = yield* graph.root
+    yield* tree.applyItem(root)
+    return root.id
+  })
+
   const list = Effect.fnUntraced(function* (directory: Ino): Effect.fn.Return<void, ListingError> {
-    const item = tree.get(directory)
-    if (item?.remoteId == null) {
+    const id = tree.get(directory)?.remoteId ?? (directory === rootIno ? yield* learnRoot : null)
+    if (id === null) {
       return yield* new TreeError({ reason: "NotFound", detail: `directory ${directory} is not at the server` })
     }
-    const children = yield* Stream.runCollect(graph.children(item.remoteId))
+    const children = yield* Stream.runCollect(graph.children(id))
     yield* tree.applyChildren(directory, children)
   })
 

@@ -94,7 +94,7 @@ describe("a second client", () => {
   })
 
   test("a poll brings changes without being asked", async () => {
-    const quick = await harness.mount(drive, "quick", ["--poll-interval", "5"])
+    const quick = await harness.mount(drive, "quick", ["--set", "sync.interval=5s"])
     await drive.json("PUT", "/me/drive/root:/polled.txt:/content", "by itself")
     await shell(`for i in $(seq 300); do test -e polled.txt && exit 0; sleep 0.1; done; exit 1`, { cwd: quick.path })
     assert.strictEqual(await shell(`cat polled.txt`, { cwd: quick.path }), "by itself")
