@@ -54,8 +54,9 @@ export class Session {
   readonly #packer = new Packer()
   readonly #statistics = new Float64Array(statisticsLength)
   #unmounting: Promise<UnmountReport> | undefined
-  readonly #abandon = (): void => {
-    binding.abandon(this.#native)
+
+  static #abandonAll(this: void): void {
+    for (const session of mounted) binding.abandon(session.#native)
   }
 
   private constructor(native: NativeSession, scratch: Float64Array, contents: ContentTable, mountpoint: string) {
@@ -93,8 +94,8 @@ export class Session {
       throw new FuseError(-native[0], "mount", native[1].trim() || checked.mountpoint)
     }
     const session = new Session(native, scratch, contents, checked.mountpoint)
+    if (mounted.size === 0) process.on("exit", Session.#abandonAll)
     mounted.add(session)
-    process.on("exit", session.#abandon)
     return session
   }
 
@@ -190,7 +191,7 @@ export class Session {
   async #unmount(deadline: number, force: boolean): Promise<UnmountReport> {
     const [outcome, durationMs, abandoned, reason] = await binding.unmount(this.#native, deadline, force)
     mounted.delete(this)
-    process.off("exit", this.#abandon)
+    if (mounted.size === 0) process.off("exit", Session.#abandonAll)
     binding.close(this.#native)
     return { outcome: outcomes[outcome] ?? "forced", reason, durationMs, abandoned }
   }

@@ -1,6 +1,7 @@
 #include "operations.h"
 
 #include <cerrno>
+#include <cstring>
 
 #include "../core/utf8.h"
 #include "upcall.h"
@@ -15,6 +16,10 @@ bool refusedName(fuse_req_t request, const char* name, int error = EILSEQ) {
   fuse_reply_err(request, error);
   return true;
 }
+
+// Before every write the kernel wants to know whether the file has capabilities to be dropped. Files here have none, and
+// asking JavaScript each time would cost more than the write.
+bool isCapability(const char* name) { return std::strcmp(name, "security.capability") == 0; }
 
 void init(void* userdata, fuse_conn_info* connection) { static_cast<Session*>(userdata)->initialise(connection); }
 
@@ -173,6 +178,10 @@ void statfs(fuse_req_t request, fuse_ino_t node) { Upcall(request, Op::StatFs, n
 
 void setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const char* value, size_t size, int flags) {
   if (refusedName(request, name)) return;
+  if (isCapability(name)) {
+    fuse_reply_err(request, EOPNOTSUPP);
+    return;
+  }
   Upcall call(request, Op::SetXattr, node);
   call.record.text(name).bytes(value, size).integer(static_cast<unsigned>(flags));
   call.send();
@@ -180,6 +189,10 @@ void setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const char*
 
 void getxattr(fuse_req_t request, fuse_ino_t node, const char* name, size_t size) {
   if (refusedName(request, name, ENODATA)) return;
+  if (isCapability(name)) {
+    fuse_reply_err(request, ENODATA);
+    return;
+  }
   Upcall call(request, Op::GetXattr, node);
   call.pending.size = size;
   call.record.text(name).integer(size);

@@ -214,6 +214,21 @@ all = [threading.Thread(target=probe, args=(i,)) for i in range(16)]
     await shell(mountpoint, "stat f1")
   })
 
+  it("answers for file capabilities itself, and sends other attributes up", async () => {
+    const { mountpoint } = mount()
+    filesystem?.add(1, { size: 5 })
+    const script = `
+import errno
+for name in ['security.capability', 'user.other']:
+    try: os.getxattr('f1', name)
+    except OSError as e: print(errno.errorcode[e.errno])`
+    assert.strictEqual(await python(mountpoint, script), "ENODATA\nENOTSUP\n")
+    assert.deepStrictEqual(
+      filesystem?.of("getxattr").map(({ name }) => name),
+      ["user.other"]
+    )
+  })
+
   it("takes no reply of another kind, and the right one afterwards", async () => {
     const { mountpoint, session, signal } = mount()
     filesystem?.silent.add("odd")
