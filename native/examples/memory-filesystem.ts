@@ -177,9 +177,8 @@ export class MemoryFilesystem {
   }
 
   #lookup({ id, name, parent }: Extract<Request, { op: "lookup" }>): void {
-    const found = this.#get(parent).children?.get(name)
-    if (found === undefined) return this.session.replyNegative(id, timeout)
-    const inode = this.#get(found.id)
+    const inode = this.#inodes.get(this.#get(parent).children?.get(name)?.id ?? 0)
+    if (inode === undefined) return this.session.replyNegative(id, timeout)
     inode.lookups += 1
     this.session.replyEntry(id, this.#entry(inode))
   }
@@ -190,46 +189,36 @@ export class MemoryFilesystem {
     this.#collect(inode)
   }
 
+  #end(id: RequestId, errno: number): void {
+    if (errno === 0) this.session.replyOk(id)
+    else this.session.replyError(id, errno)
+  }
+
+  readonly #handlers: { readonly [Op in Request["op"]]?: (request: Extract<Request, { op: Op }>) => void } = {
+    lookup: (request) => this.#lookup(request),
+    forget: (request) => request.nodes.forEach(({ count, node }) => this.#forget(node, count)),
+    getattr: (request) => this.session.replyAttr(request.id, this.#attr(this.#get(request.node)), timeout),
+    setattr: (request) => this.session.replyAttr(request.id, this.#setattr(request), timeout),
+    mkdir: (request) => this.session.replyEntry(request.id, this.#entry(this.#create(request))),
+    mknod: (request) => this.session.replyEntry(request.id, this.#entry(this.#create(request))),
+    create: (request) => {
+      const inode = this.#create(request)
+      this.session.replyCreate(request.id, this.#entry(inode), this.#open(inode.id))
+    },
+    open: (request) => this.session.replyOpen(request.id, this.#open(request.node)),
+    release: (request) => this.#collect(this.#inodes.get(request.node)),
+    readdir: (request) => this.#list(request),
+    unlink: (request) => this.#end(request.id, this.#remove(this.#get(request.parent), request.name)),
+    rmdir: (request) => this.#end(request.id, this.#remove(this.#get(request.parent), request.name)),
+    rename: (request) => this.#end(request.id, this.#rename(request)),
+    flush: (request) => this.#end(request.id, 0),
+    fsync: (request) => this.#end(request.id, 0)
+  }
+
   #answer(request: Request): void {
-    const { session } = this
-    const end = (id: RequestId, errno: number): void =>
-      errno === 0 ? session.replyOk(id) : session.replyError(id, errno)
-    switch (request.op) {
-      case "lookup":
-        return this.#lookup(request)
-      case "forget":
-        return request.nodes.forEach(({ count, node }) => this.#forget(node, count))
-      case "getattr":
-        return session.replyAttr(request.id, this.#attr(this.#get(request.node)), timeout)
-      case "setattr":
-        return session.replyAttr(request.id, this.#setattr(request), timeout)
-      case "mkdir":
-      case "mknod":
-        return session.replyEntry(request.id, this.#entry(this.#create(request)))
-      case "create": {
-        const inode = this.#create(request)
-        return session.replyCreate(request.id, this.#entry(inode), this.#open(inode.id))
-      }
-      case "open":
-        return session.replyOpen(request.id, this.#open(request.node))
-      case "release":
-        return this.#collect(this.#inodes.get(request.node))
-      case "readdir":
-        return this.#list(request)
-      case "unlink":
-      case "rmdir":
-        return end(request.id, this.#remove(this.#get(request.parent), request.name))
-      case "rename":
-        return end(request.id, this.#rename(request))
-      case "flush":
-      case "fsync":
-        return end(request.id, 0)
-      case "cancel":
-      case "closed":
-        return
-      default:
-        return end(request.id, ENOSYS)
-    }
+    const handler = this.#handlers[request.op] as ((request: Request) => void) | undefined
+    if (handler !== undefined) handler(request)
+    else if ("id" in request) this.#end(request.id, ENOSYS)
   }
 }
 
