@@ -6,7 +6,7 @@ import { createInterface } from "node:readline"
 import { join } from "node:path"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, Layer, Logger, Queue, Redacted, Stream } from "effect"
+import { Deferred, Effect, Layer, Logger, Queue, Redacted, Stream } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
 import { Events } from "../../src/events/Events.ts"
 import { Filesystem } from "../../src/filesystem/Filesystem.ts"
@@ -86,6 +86,10 @@ const run = Effect.fnUntraced(function* (command: Command) {
     }
     case "release":
       return yield* (yield* GraphServer.Faults).clear
+    case "drain":
+      return yield* (yield* FuseSession).drain
+    case "closed":
+      return yield* Deferred.await((yield* FuseSession).closed)
     case "stats":
       return yield* (yield* FuseSession).stats
   }
