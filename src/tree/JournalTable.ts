@@ -69,6 +69,7 @@ export interface JournalTable {
   renew(intent: Omit<NewIntent, "createdAt">): void
   drop(ino: Ino, kind: IntentKind): void
   dueAt(ino: Ino, kind: IntentKind, notBefore: number): void
+  allDueAt(now: number): void
   failed(ino: Ino, kind: IntentKind, notBefore: number, error: string, parked: boolean): boolean
   unpark(ino: Ino): void
 
@@ -117,6 +118,7 @@ const intentStatements = (db: Database) => {
     last_error = NULL, parked = 0 WHERE ino = ? AND kind = ?`)
   const drop = db.prepare("DELETE FROM intents WHERE ino = ? AND kind = ?")
   const dueAt = db.prepare("UPDATE intents SET not_before = ? WHERE ino = ? AND kind = ?")
+  const allDueAt = db.prepare("UPDATE intents SET not_before = ? WHERE parked = 0 AND not_before > ?")
   const failed = db.prepare(`UPDATE intents SET attempts = attempts + 1, not_before = ?, last_error = ?, parked = ?
     WHERE ino = ? AND kind = ?`)
   const unpark = db.prepare("UPDATE intents SET parked = 0, attempts = 0, not_before = 0 WHERE ino = ?")
@@ -156,6 +158,7 @@ const intentStatements = (db: Database) => {
     },
     drop: (ino: Ino, kind: IntentKind) => void drop.run(ino, kindCode(kind)),
     dueAt: (ino: Ino, kind: IntentKind, notBefore: number) => void dueAt.run(notBefore, ino, kindCode(kind)),
+    allDueAt: (now: number) => void allDueAt.run(now, now),
     failed: (ino: Ino, kind: IntentKind, notBefore: number, error: string, parked: boolean) =>
       failed.run(notBefore, error, Number(parked), ino, kindCode(kind)).changes > 0,
     unpark: (ino: Ino) => void unpark.run(ino)

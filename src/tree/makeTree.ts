@@ -9,6 +9,7 @@ import { resolveConflict } from "./conflictOutcomes.ts"
 import { HostName } from "./conflictName.ts"
 import { makeCursorTable } from "./CursorTable.ts"
 import { makeFlushToDisk } from "./flushToDisk.ts"
+import { rootIno } from "./Item.ts"
 import { makeItemTable } from "./ItemTable.ts"
 import { milliseconds } from "./journalAlgebra.ts"
 import { makeJournalTable } from "./JournalTable.ts"
@@ -102,10 +103,11 @@ export const makeTree = Effect.gen(function* () {
   const pushed: Pick<Tree["Service"], Pushed> = {
     expedite: (ino) =>
       transact((tx) => {
+        tx.work = true
+        if (ino === rootIno) return journal.allDueAt(tx.now)
         for (const intent of queries.intentsBelow(ino)) {
           if (!intent.parked && intent.notBefore > tx.now) journal.dueAt(intent.ino, intent.kind, tx.now)
         }
-        tx.work = true
       }),
     confirm: (ino, kind, generation, answer) =>
       transact((tx) => {

@@ -5,7 +5,7 @@
 import type { DriveItem, ItemId } from "../graph/DriveItem.ts"
 import type { Ino } from "./Item.ts"
 import { noIdentity, type Row } from "./ItemTable.ts"
-import { isEditing, purge, purgeIfForgotten, settle, type TreeState, type Tx, txTime } from "./settle.ts"
+import { isEditing, purgeIfForgotten, settle, type TreeState, type Tx, txTime } from "./settle.ts"
 import { remoteOf } from "./remoteView.ts"
 
 /** A removal under way: depth first, in steps, so that no transaction is long. */
@@ -98,7 +98,7 @@ const leave = (state: TreeState, tx: Tx, row: Row): void => {
   if (isChanged(state, row)) {
     if (row.remoteId !== null) journal.setShadow(row.ino, { ...remoteOf(items, journal, row), deleted: true })
     tx.work = true
-  } else if (items.hasChildren(row.ino)) {
+  } else if (row.kind === "directory" && items.hasChildren(row.ino)) {
     items.identify(row.ino, noIdentity)
     items.complete(row.ino, true)
     settle(state, tx, row.ino)
@@ -106,9 +106,14 @@ const leave = (state: TreeState, tx: Tx, row: Row): void => {
 }
 
 const takeOut = (state: TreeState, tx: Tx, row: Row): void => {
-  const { items, bodies } = state
+  const { items, bodies, xattrs } = state
   if (row.parent !== null) tx.changes.push({ _tag: "Removed", parent: row.parent, name: row.name, ino: row.ino })
-  if (row.content === null) return purge(state, row.ino)
+  if (row.content === null) {
+    // A clean row has nothing in the journal's tables.
+    bodies.staleAll(row.ino)
+    xattrs.removeAll(row.ino)
+    return items.delete(row.ino)
+  }
   // A handle may be open: the row stays until it is forgotten.
   items.identify(row.ino, noIdentity)
   items.place(row.ino, null, row.name, txTime(tx))

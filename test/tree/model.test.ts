@@ -276,7 +276,7 @@ const Cuts = Schema.Struct({
 })
 
 class Server {
-  readonly items = new Map<string, DriveItem>()
+  readonly items = new Map<string, DriveItem>(initial.map((item) => [item.id, item]))
   /** Ids in the order of their last change; deleted ones as they were. */
   readonly log: Array<string> = []
   private count = 0
@@ -358,7 +358,7 @@ describe("delta", () => {
       withTree(
         Effect.gen(function* () {
           const tree = yield* Tree
-          yield* enumerate()
+          yield* enumerate(...initial)
           const server = new Server(cuts.deepDeletes)
           const ends = new Set(cuts.rounds.map((end) => Math.abs(end % (steps.length || 1))))
           let position = 0

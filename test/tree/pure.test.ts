@@ -54,8 +54,13 @@ describe("the journal's algebra", () => {
 
   it("takes over for what is new and for what was edited completely here", () => {
     const item: Difference = {
-      ...{ kind: "file", atServer: true, attached: true },
-      ...{ localOnly: false, moved: false, edited: false, retimed: false }
+      kind: "file",
+      atServer: true,
+      attached: true,
+      localOnly: false,
+      moved: false,
+      edited: false,
+      retimed: false
     }
     assert.strictEqual(planReplace({ ...item, whole: true }, item, false), "delete")
     assert.strictEqual(planReplace({ ...item, edited: true, whole: true }, item, false), "takeOver")
@@ -90,16 +95,17 @@ describe("names", () => {
   })
 })
 
+const names = (...items: Parameters<typeof parentsFirst>[0]) => parentsFirst(items).map((item) => item.name)
+const eTag = (n: number) => `"{D4E5F6A7-0000-4000-8000-000000000001},${n}"`
+
 describe("what the server says", () => {
   it("comes parents first, the last word per item, cycles included", () => {
-    const names = (...items: Parameters<typeof parentsFirst>[0]) => parentsFirst(items).map((item) => item.name)
     const child = remote("c", "child", { parent: "p" })
     assert.deepStrictEqual(names(child, remote("p", "old"), remote("p", "new")), ["new", "child"])
     assert.strictEqual(names(child, remote("p", "p", { parent: "c" })).length, 2)
   })
 
   it("is older only where the eTag is a counter", () => {
-    const eTag = (n: number) => `"{D4E5F6A7-0000-4000-8000-000000000001},${n}"`
     assert.isTrue(isOlder(eTag(9), eTag(10)))
     assert.isFalse(isOlder(eTag(10), eTag(10)))
     assert.isFalse(isOlder("aMQ", "aMg"))
@@ -109,15 +115,38 @@ describe("what the server says", () => {
 
 describe("itemState", () => {
   const item: Item = {
-    ...{ ino: Ino(2), parent: Ino(1), name: "a", kind: "file", size: 5, mode: 0o644 },
-    ...{ mtime: at(0), ctime: at(0), btime: at(0), remoteId: ItemId("a"), eTag: "e", cTag: "c", hash: null },
-    ...{ content: null, generation: 0, localOnly: false, complete: false }
+    ino: Ino(2),
+    parent: Ino(1),
+    name: "a",
+    kind: "file",
+    size: 5,
+    mode: 0o644,
+    mtime: at(0),
+    ctime: at(0),
+    btime: at(0),
+    remoteId: ItemId("a"),
+    eTag: "e",
+    cTag: "c",
+    hash: null,
+    content: null,
+    generation: 0,
+    localOnly: false,
+    complete: false
   }
   const clean: StateFacts = { intents: [], shadowed: false, body: null }
   const body = { complete: false, dirty: false, hydrating: false, failed: false }
   const intent: Intent = {
-    ...({ ino: Ino(2), kind: "content", seq: 1, generation: 1, base: null, remoteId: null, createdAt: 0 } as const),
-    ...{ notBefore: 0, attempts: 0, lastError: null, parked: false }
+    ino: Ino(2),
+    kind: "content",
+    seq: 1,
+    generation: 1,
+    base: null,
+    remoteId: null,
+    createdAt: 0,
+    notBefore: 0,
+    attempts: 0,
+    lastError: null,
+    parked: false
   }
 
   it("is decided by the most important fact", () => {
