@@ -2,13 +2,16 @@
 // embedded drive with a small sample tree in the foreground until Ctrl-C.
 import { spawn } from "node:child_process"
 import { mkdirSync } from "node:fs"
-import { homedir } from "node:os"
+import { userInfo } from "node:os"
 import { isAbsolute, join, resolve } from "node:path"
 import { root, runMain, say, setup, SetupError } from "./setup.mjs"
 
+/** Some environments have an empty HOME. */
+const home = process.env["HOME"] || userInfo().homedir
+
 const base = (variable, fallback) => {
   const value = process.env[variable]
-  return join(value !== undefined && isAbsolute(value) ? value : join(homedir(), fallback), "onemount", "embedded")
+  return join(value !== undefined && isAbsolute(value) ? value : join(home, fallback), "onemount", "embedded")
 }
 
 const mountpointOf = (args) => {

@@ -3,7 +3,7 @@
  * ends the process when its work is done, whatever handles are still open.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Console, Effect, Exit, Layer, Logger, References } from "effect"
+import { Cause, Console, Effect, Exit, Layer, Logger, References, Runtime } from "effect"
 import { CliConfig, type CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { onemount } from "./commands.ts"
 import { exitCodes, Failure } from "./exit.ts"
@@ -54,6 +54,12 @@ export const execute = (args: ReadonlyArray<string>): Effect.Effect<number> =>
  * Without signal handlers: short commands may just end, and daemons bring their own (lifecycle/signals). The explicit
  * exit is for handles that nobody closed; standard output to a pipe or file is synchronous on Linux, nothing is lost.
  */
-export const run = (args: ReadonlyArray<string>): void => {
-  Effect.runFork(execute(args)).addObserver((exit) => process.exit(Exit.isSuccess(exit) ? exit.value : 1))
-}
+const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
+  fiber.addObserver((exit) => teardown(exit, (code) => process.exit(code)))
+})
+
+export const run = (args: ReadonlyArray<string>): void =>
+  runMain(execute(args), {
+    disableErrorReporting: true,
+    teardown: (exit, done) => done(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : 1)
+  })
