@@ -33,6 +33,8 @@ export interface Body {
   dirty: Extents | undefined
   /** Filled bytes whose extents are not saved yet. */
   unsaved: number
+  /** Fills under way: the table may have some of their bytes. */
+  filling: number
   /** When extents were saved last, milliseconds since the epoch. */
   savedAt: number
   saving: boolean
@@ -152,6 +154,7 @@ const enter = (
     freezing: Semaphore.makeUnsafe(1),
     committed: generation,
     unsaved: 0,
+    filling: 0,
     savedAt: now,
     saving: false
   }

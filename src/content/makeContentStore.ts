@@ -1,5 +1,5 @@
 /** Puts the store together: recovery first, then the table and the fibers that serve it. */
-import { Cause, Clock, Effect, FiberSet, Option, Queue } from "effect"
+import { Cause, Clock, Effect, Exit, FiberSet, Option, Queue } from "effect"
 import { ContentId, ContentTable } from "@onemount/fuse-native"
 import { makeRegistry } from "../lifecycle/supervise.ts"
 import type { Ino, Item } from "../tree/Item.ts"
@@ -126,12 +126,17 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
       body.diskBytes += bytes
       keeper.adjust(bytes)
     }
+    const ended = (exit: Exit.Exit<void, ContentError>) => {
+      body.filling--
+      if (Exit.isSuccess(exit)) body.unsaved += bytes.length
+      else count(-bytes.length)
+    }
+    body.filling++
     count(bytes.length)
-    yield* Effect.onError(
+    yield* Effect.onExit(
       attemptPromise(`fill body ${content}`, () => table.fill(content, offset, bytes)),
-      () => Effect.sync(() => count(-bytes.length))
+      (exit) => Effect.sync(() => ended(exit))
     )
-    body.unsaved += bytes.length
     const now = yield* Clock.currentTimeMillis
     if (!body.saving && bodies.get(content) === body && settling.isSaveDue(body, now)) yield* saveInBackground(body)
   })

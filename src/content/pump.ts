@@ -4,7 +4,7 @@
  * both full is failed with EAGAIN, so that neither writers nor memory pay for a server that does not answer.
  */
 import { constants } from "node:os"
-import { Effect, Queue } from "effect"
+import { Clock, Effect, Queue } from "effect"
 import type { ContentEvent, ContentId } from "@onemount/fuse-native"
 import { ownerOf, type Store } from "./bodies.ts"
 import type { ContentError } from "./ContentError.ts"
@@ -24,6 +24,8 @@ export interface Pump {
 
 const { EAGAIN, EIO, ENOSPC } = constants.errno
 const waitingLimit = 10_000
+/** Between two warnings, in milliseconds. */
+const warnInterval = 10_000
 
 /** `wake` gets a token when the table has events. */
 export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.Dequeue<void>, fetchLimit: number) {
@@ -40,11 +42,20 @@ export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.D
     return 0
   })
 
+  /** Programs may try again at once and for long. */
+  let warnedAt = Number.NEGATIVE_INFINITY
+  const warn = Effect.fnUntraced(function* (message: string) {
+    const now = yield* Clock.currentTimeMillis
+    if (now - warnedAt < warnInterval) return yield* Effect.logDebug(message)
+    warnedAt = now
+    yield* Effect.logWarning(message)
+  })
+
   const answer = ({ id, content }: DirtyEvent) =>
     permit(content).pipe(
       Effect.catch((error) =>
         Effect.as(
-          Effect.logWarning(`a write to body ${content} was refused: ${error.message}`),
+          warn(`a write to body ${content} was refused: ${error.message}`),
           error.reason === "NoSpace" ? ENOSPC : EIO
         )
       ),
@@ -64,10 +75,7 @@ export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.D
       if (body === undefined) return refuse(event, EIO)
       const fetch: Fetch = { ino: body.ino, content, key: body.key, offset, length, sequential }
       if (Queue.offerUnsafe(waiting, fetch)) return Effect.void
-      return Effect.andThen(
-        Effect.logWarning(`too many readers wait for bytes, item ${body.ino} fails`),
-        refuse(event, EAGAIN)
-      )
+      return Effect.andThen(warn(`too many readers wait for bytes, item ${body.ino} fails`), refuse(event, EAGAIN))
     })
 
   /** Looks before it waits: after a restart the token of what waits may be gone. */

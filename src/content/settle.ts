@@ -42,27 +42,25 @@ export const makeSettling = (store: Store): Settling => {
 
   const sync = (body: Body) => attemptPromise(`sync body ${body.key}`, () => table.sync(body.content))
 
-  /** Hydrated ranges must be on the disk before a row says so: else a power cut would turn them into zeros. */
-  const syncFilled = Effect.fnUntraced(function* (body: Body) {
-    const filled = body.unsaved
-    if (filled > 0) yield* sync(body)
-    return filled
-  })
-
+  /**
+   * Filled ranges must be on the disk before a row says so, else a power cut would turn them into zeros: recorded are
+   * those that were there before the sync, and what was written here.
+   */
   const record = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
-    if ((yield* stateOf(body)).generation === body.committed) return
-    if (tree.get(body.ino)?.parent === null) return
-    const filled = yield* syncFilled(body)
+    const before = yield* stateOf(body)
+    if (before.generation === body.committed || ownerOf(store, body)?.parent === null) return
+    const filled = body.unsaved
+    if (filled > 0 || body.filling > 0) yield* sync(body)
     const now = yield* Clock.currentTimeMillis
-    const state = yield* stateOf(body)
-    const { size, mtime, generation, complete } = state
-    const dirty = extents.union(body.dirty ?? [], state.dirty, size)
-    ownerOf(store, body)
-    const commit = { content: body.key, size, mtime, generation, complete }
+    const { size, mtime, generation, complete, dirty: written } = yield* stateOf(body)
+    const valid = extents.union(before.valid, written, size)
+    const dirty = extents.union(body.dirty ?? [], written, size)
+    const isWhole = complete && extents.firstGap(valid, 0, size) === undefined
+    const commit = { content: body.key, size, mtime, generation, complete: isWhole }
     const recorded = Effect.mapError(
       tree.commitContent(
         body.ino,
-        { ...commit, valid: extents.pack(state.valid), dirty: extents.pack(dirty) },
+        { ...commit, valid: extents.pack(valid), dirty: extents.pack(dirty) },
         { now, ...timing }
       ),
       fromTree
