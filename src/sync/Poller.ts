@@ -48,12 +48,16 @@ export const makePoller = Effect.fnUntraced(function* (
   const startEnumeration = (link: DeltaLink | null) =>
     Effect.map(tree.beginEnumeration, (number): Enumeration => ({ number, link }))
 
-  /** An enumeration that another process began has lost its number: it starts again. */
+  /**
+   * A first enumeration goes on where an earlier process left it. A later one starts again: its link may still be the
+   * delta link from before, whose pages name changes only, and everything else would count as gone.
+   */
   const resume = Effect.gen(function* () {
     if (enumeration !== undefined) return enumeration
-    const cursor = tree.cursor()
-    if (cursor.link !== null && cursor.enumerated) return undefined
-    return yield* startEnumeration(null)
+    const { enumerated, enumeration: number, link } = tree.cursor()
+    if (link === null) return yield* startEnumeration(null)
+    if (number === null) return undefined
+    return enumerated ? yield* startEnumeration(null) : { number, link }
   })
 
   /** Applies pages until the server has no more; returns how many items changed. */

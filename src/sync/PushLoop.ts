@@ -21,7 +21,8 @@ import { baseLostReason, isBaseLost, makeContents } from "./contents.ts"
 import type { Health } from "./Health.ts"
 import { isUncommitted, type OrderContext, readiness } from "./order.ts"
 import { backOff, parkReason, type SyncError } from "./pause.ts"
-import { done, makePlacement, type Outcome } from "./placement.ts"
+import { done, later, makePlacement, type Outcome } from "./placement.ts"
+import { Resting } from "./Resting.ts"
 import { Signal } from "./Signal.ts"
 
 export interface PushConfig {
@@ -42,15 +43,15 @@ export interface PushLoop {
   readonly isUncommitted: (intent: Intent) => Effect.Effect<boolean>
   /** Lets a mass delete through, until none is left. */
   readonly allowDeletes: Effect.Effect<void>
-  /** Items being worked on. */
-  readonly active: () => number
+  /** Something is being sent whose item is gone here meanwhile: its journal does not tell. */
+  readonly hasStrays: () => boolean
 }
 
-const pageSize = 256
-/** Intents a pass looks at in vain, so that its cost does not grow with the journal. */
-const lookAhead = 1_000
-/** How long intents that wait for others rest before they are looked at again without a reason, in milliseconds. */
-const recheck = 2_000
+const pageSize = 64
+/** Intents a pass looks at in vain because their lane is full: its cost must not grow with the journal. */
+const lookAhead = 64
+/** How long intents that wait for something else rest before they are looked at again without a reason, in ms. */
+const recheck = 1_000
 /** How long an intent waits after the connection was lost; the loop itself waits for its return. */
 const offlinePause = 1_000
 
@@ -71,7 +72,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const progress = new Signal()
 
   const busy = new Map<Ino, Intent>()
-  const resting = new Map<Ino, { readonly until: number; readonly why: string }>()
+  const resting = new Resting()
   let deletesAllowed = false
 
   const wake = Effect.sync(() => {
@@ -85,7 +86,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
     if (item === undefined) return done
     if (intent.kind === "create") return yield* create(item)
     const id = intent.remoteId ?? item.remoteId
-    if (id === null) return { _tag: "Later", why: "waits until it exists at the server" }
+    if (id === null) return later("waits until it exists at the server")
     switch (intent.kind) {
       case "move":
         return yield* placement.move(intent, item, id)
@@ -100,7 +101,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   const create = Effect.fnUntraced(function* (item: Item): Effect.fn.Return<Outcome, SyncError> {
     const parent = placement.parentIdOf(item)
-    if (parent === null) return { _tag: "Later", why: "waits until its folder exists at the server" }
+    if (parent === null) return later("waits until its folder exists at the server")
     return yield* item.kind === "file" ? contents.createFile(item, parent) : placement.createFolder(item, parent)
   })
 
@@ -127,15 +128,17 @@ export const makePushLoop = Effect.fnUntraced(function* (
     yield* events.publish({ _tag: "IntentParked", ino: intent.ino, name, detail: reason })
   })
 
-  const rest = Effect.fnUntraced(function* (ino: Ino, why: string) {
-    resting.set(ino, { until: (yield* Clock.currentTimeMillis) + recheck, why })
-  })
+  const rest = (ino: Ino, why: string): Effect.Effect<void> =>
+    Effect.map(Clock.currentTimeMillis, (now) => resting.add(ino, { until: now + recheck, why }))
 
   const work = Effect.fnUntraced(function* (intent: Intent) {
     const outcome = yield* Effect.result(perform(intent))
     if (outcome._tag === "Failure") return yield* failed(intent, outcome.failure)
     yield* health.succeeded
-    if (outcome.success._tag === "Later") return yield* rest(intent.ino, outcome.success.why)
+    if (outcome.success._tag === "Later") {
+      yield* rest(intent.ino, outcome.success.why)
+      return yield* hooks.poll
+    }
     if (intent.kind === "content" || intent.kind === "create") yield* hooks.uploaded
   })
 
@@ -145,6 +148,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
       yield* rest(intent.ino, "an internal error: see the log")
     }
     busy.delete(intent.ino)
+    resting.gotOn(intent.ino)
     yield* progress.raise
     yield* wake
   })
@@ -188,8 +192,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   const pass = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    for (const [ino, { until }] of resting) if (until <= now) resting.delete(ino)
-    const seen = new Set<Ino>([...busy.keys(), ...resting.keys()])
+    resting.expire(now)
+    const seen = new Set<Ino>([...busy.keys(), ...resting.inos()])
     const leaving = new Set<ItemId>()
     for (const ino of seen) for (const intent of tree.intents(ino)) leave(leaving, intent)
     const patience = { left: lookAhead }
@@ -198,7 +202,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
       if (intents.length === 0) return
       const braked = yield* brakeDeletes(intents)
       for (const intent of intents) {
-        if (busy.has(intent.ino) || (braked && intent.kind === "delete")) continue
+        if (busy.has(intent.ino) || resting.why(intent.ino) !== undefined) continue
+        if (braked && intent.kind === "delete") continue
         if (!admit(intent, orderContext(now, leaving)) && --patience.left <= 0) return
         leave(leaving, intent)
       }
@@ -206,13 +211,14 @@ export const makePushLoop = Effect.fnUntraced(function* (
     }
   })
 
-  /** Starts the intent if its lane is free and nothing holds it back. */
+  /** Starts the intent or lets it rest; false when it could not be decided because its lane is full. */
   const admit = (intent: Intent, context: OrderContext): boolean => {
     if (freeLanes()[laneOf(intent)] <= 0) return false
     const state = readiness(context, intent)
     if (state._tag === "Ready") start(intent, work(intent))
     else if (state._tag === "StepAside") startAside(state.holder)
-    return state._tag === "Ready"
+    else if (state.on !== intent.ino) resting.add(intent.ino, { ...state, until: context.now + recheck })
+    return true
   }
 
   const startAside = (holder: Ino): void => {
@@ -257,12 +263,12 @@ export const makePushLoop = Effect.fnUntraced(function* (
     wake,
     progress,
     allowDeletes,
-    active: () => busy.size,
+    hasStrays: () => [...busy.keys()].some((ino) => tree.get(ino) === undefined),
     isUncommitted: (intent) => Effect.map(contextNow, (context) => isUncommitted(context, intent)),
     waitingFor: (intent) =>
       Effect.map(contextNow, (context) => {
-        const rests = resting.get(intent.ino)
-        if (rests !== undefined) return rests.why
+        const why = resting.why(intent.ino)
+        if (why !== undefined) return why
         const state = readiness(context, intent)
         return state._tag === "Waits" ? state.why : undefined
       })

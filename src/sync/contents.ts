@@ -15,7 +15,7 @@ import type { Item } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
 import { baseSide, type Conflicts, localSide, remoteSide } from "./conflicts.ts"
 import type { SyncError } from "./pause.ts"
-import { done, isNameTaken, isNotFound, isPreconditionFailed, type Outcome } from "./placement.ts"
+import { done, later, isNameTaken, isNotFound, isPreconditionFailed, type Outcome } from "./placement.ts"
 import { plan } from "./planner.ts"
 
 /** Times an upload is repeated because something else about the item changed at the server. */
@@ -35,11 +35,9 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     if (uploaded._tag === "Success") return yield* record(item, uploaded.success, true)
     if (!isNameTaken(uploaded.failure)) return yield* uploaded.failure
     const holder = yield* graph.child(parent, item.name)
-    if (Option.isNone(holder)) return { _tag: "Later", why: "the name became free just now" }
+    if (Option.isNone(holder)) return later("the name became free just now")
     const known = tree.byRemoteId(holder.value.id)
-    if (known !== undefined && known.ino !== item.ino && tree.intents(known.ino).length > 0) {
-      return { _tag: "Later", why: `waits until ${known.name} gives up the name` }
-    }
+    if (known !== undefined && known.ino !== item.ino) return later(`waits until ${known.name} gives up the name`)
     return yield* decide(item, holder.value)
   })
 
@@ -68,7 +66,7 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     const action = plan(remote === null ? null : newSide(remote, item), base, local).content
     if (remote === null) yield* conflicts.recreate(item)
     else if (action === "Identical") yield* conflicts.identical(item, remote)
-    else if (action === "Upload") return { _tag: "Later", why: "the item keeps changing at the server" }
+    else if (action === "Upload") return later("the item keeps changing at the server")
     else yield* conflicts.keepBoth(item, remote)
     return done
   })
@@ -80,6 +78,10 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     isNew: boolean
   ): Effect.fn.Return<Outcome, SyncError> {
     const { generation, item: remote, sentHash, sentSize } = uploaded
+    if (tree.get(item.ino) === undefined) {
+      if (isNew) yield* withdraw(remote)
+      return done
+    }
     const rewritten = remote.hash !== null && remote.hash !== sentHash
     const sent = rewritten ? { ...remote, hash: sentHash, size: sentSize, cTag: `sent ${generation}` } : remote
     if (isNew) yield* tree.confirm(item.ino, "create", 0, sent)
@@ -90,6 +92,10 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     yield* events.publish({ _tag: "Uploaded", ino: item.ino, name: item.name, bytes: sentSize })
     return done
   })
+
+  /** Deleted here before the server's answer came: only what was made just now goes, nobody else's change of it. */
+  const withdraw = (remote: DriveItem) =>
+    Effect.catchIf(graph.delete(remote.id, remote.eTag), isPreconditionFailed, () => Effect.void)
 
   return { createFile, replaceFile }
 })

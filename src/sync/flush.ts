@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { Ino } from "../tree/Item.ts"
 import type { Intent } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
+import { isMassDeleteReason } from "./brake.ts"
 import type { Health } from "./Health.ts"
 import type { Poller } from "./Poller.ts"
 import type { PushLoop } from "./PushLoop.ts"
@@ -31,14 +32,21 @@ export const makeFlush = Effect.fnUntraced(function* (health: Health, poller: Po
     while (true) {
       const progress = push.progress.next
       const left = yield* outstanding(ino)
-      if (left.every(({ parked }) => parked)) return
+      if (left.every(({ parked }) => parked) && !push.hasStrays()) return
       yield* progress
       yield* tree.expedite(ino)
     }
   })
 
+  /** Somebody asks: what was refused before may have been cured. Only a mass delete needs its own yes. */
+  const retryRefused = Effect.fnUntraced(function* (ino: Ino) {
+    const refused = tree.intentsBelow(ino).filter(({ lastError, parked }) => parked && !isMassDeleteReason(lastError))
+    for (const intent of refused) yield* tree.unpark(intent.ino)
+  })
+
   return Effect.fnUntraced(function* (ino: Ino, timeout: number): Effect.fn.Return<ReadonlyArray<Unsynced>> {
     const work = Effect.gen(function* () {
+      yield* retryRefused(ino)
       yield* tree.expedite(ino)
       yield* push.wake
       yield* settled(ino)

@@ -16,8 +16,8 @@ import type { Tree } from "../tree/Tree.ts"
 
 export type Readiness =
   | { readonly _tag: "Ready" }
-  /** `why` in words for people. */
-  | { readonly _tag: "Waits"; readonly why: string }
+  /** `why` in words for people; `on` is the item that has to get on first, if it is a single one. */
+  | { readonly _tag: "Waits"; readonly why: string; readonly on?: Ino }
   /** `holder` keeps the name at the server and itself waits, in the end, for this intent. */
   | { readonly _tag: "StepAside"; readonly holder: Ino }
 
@@ -30,18 +30,25 @@ export interface OrderContext {
 }
 
 const ready: Readiness = { _tag: "Ready" }
-const waits = (why: string): Readiness => ({ _tag: "Waits", why })
+const waits = (why: string, on?: Ino): Readiness =>
+  on === undefined ? { _tag: "Waits", why } : { _tag: "Waits", why, on }
 
 const rank: Record<IntentKind, number> = { create: 0, move: 1, content: 2, times: 3, delete: 4 }
 /** How long a new file that nobody has written to is left alone while it is open, in milliseconds. */
 const emptyFileGrace = 5_000
+/** How long deletes wait, in milliseconds: a mass delete is to be seen as one before its first item is gone. */
+const deleteWindow = 1_000
 
 export const readiness = (context: OrderContext, intent: Intent): Readiness => {
   const item = context.tree.get(intent.ino)
   if (item === undefined) return ready
   if (intent.kind === "delete") return deleteReadiness(context, intent, item)
   const earlier = context.tree.intents(intent.ino).find((other) => precedes(other, intent))
-  if (earlier !== undefined) return waits(`waits for its own ${earlier.kind}`)
+  if (earlier !== undefined) {
+    // Its own turn comes in the same pass, unless it has to wait itself.
+    const on = isDue(context, earlier, item) ? intent.ino : undefined
+    return waits(`waits for its own ${earlier.kind}`, on)
+  }
   if (intent.kind === "create" && item.kind === "file") {
     const unfinished = unfinishedFile(context, intent, item)
     if (unfinished !== undefined) return waits(unfinished)
@@ -52,6 +59,11 @@ export const readiness = (context: OrderContext, intent: Intent): Readiness => {
 /** A parked move does not hold back content: bytes matter more than names. A parked create does, there is no item. */
 const precedes = (other: Intent, intent: Intent): boolean =>
   rank[other.kind] < rank[intent.kind] && (other.kind === "create" || !other.parked)
+
+const isDue = ({ now, tree }: OrderContext, intent: Intent, item: Item): boolean => {
+  const parent = item.parent === null ? undefined : tree.get(item.parent)
+  return !intent.parked && intent.notBefore <= now && parent !== undefined && parent.remoteId !== null
+}
 
 const unfinishedFile = (context: OrderContext, intent: Intent, item: Item): string | undefined => {
   const content = context.tree.intents(item.ino).find(({ kind }) => kind === "content")
@@ -74,10 +86,11 @@ export const isUncommitted = (context: OrderContext, intent: Intent): boolean =>
   return isBeingWritten(context, intent, item)
 }
 
-const deleteReadiness = (context: OrderContext, intent: Intent, item: Item): Readiness =>
-  item.kind === "directory" && intent.remoteId !== null && context.leaving.has(intent.remoteId)
-    ? waits("waits until what was in the folder is deleted or moved")
-    : ready
+const deleteReadiness = (context: OrderContext, intent: Intent, item: Item): Readiness => {
+  if (context.now - intent.createdAt < deleteWindow) return waits("was deleted just now")
+  const isLeft = item.kind === "directory" && intent.remoteId !== null && context.leaving.has(intent.remoteId)
+  return isLeft ? waits("waits until what was in the folder is deleted or moved") : ready
+}
 
 const placeReadiness = (context: OrderContext, item: Item): Readiness => {
   const blocker = blockerOf(context, item)
@@ -85,7 +98,7 @@ const placeReadiness = (context: OrderContext, item: Item): Readiness => {
   if (blocker.kind === "name" && isCircle(context, item.ino, blocker.ino)) {
     return { _tag: "StepAside", holder: blocker.ino }
   }
-  return waits(blocker.why)
+  return waits(blocker.why, blocker.ino)
 }
 
 interface Blocker {

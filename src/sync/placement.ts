@@ -20,9 +20,10 @@ import { plan } from "./planner.ts"
 /** Times a change is repeated against a version that moved on in between. */
 const attempts = 3
 
-/** What a change came to. `Later`: something else has to happen first. */
+/** What a change came to. `Later`: something else has to happen first, a poll of what changed meanwhile above all. */
 export type Outcome = { readonly _tag: "Done" } | { readonly _tag: "Later"; readonly why: string }
 export const done: Outcome = { _tag: "Done" }
+export const later = (why: string): Outcome => ({ _tag: "Later", why })
 
 const hasReason = (tag: GraphError["reason"]["_tag"]) => (error: SyncError) =>
   error._tag === "GraphError" && error.reason._tag === tag
@@ -42,7 +43,8 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
   const createFolder = Effect.fnUntraced(function* (item: Item, parent: ItemId): Effect.fn.Return<Outcome, SyncError> {
     const created = yield* Effect.result(graph.createFolder(parent, item.name, { modified: item.mtime }))
     if (created._tag === "Success") {
-      yield* tree.confirm(item.ino, "create", 0, created.success)
+      if (tree.get(item.ino) === undefined) yield* withdraw(created.success)
+      else yield* tree.confirm(item.ino, "create", 0, created.success)
       return done
     }
     const error = created.failure
@@ -50,10 +52,16 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
     const holder = yield* graph.child(parent, item.name)
     if (Option.isNone(holder)) return yield* error
     const known = tree.byRemoteId(holder.value.id)
-    if (known !== undefined && known.ino !== item.ino) return { _tag: "Later", why: `waits for ${known.name}` }
+    if (known !== undefined) return later(`waits until ${known.name} gives up the name`)
     if (holder.value.kind === "folder") yield* tree.confirm(item.ino, "create", 0, holder.value)
     else yield* conflicts.keepBoth(item, holder.value)
     return done
+  })
+
+  /** Deleted here before the server's answer came: it goes again as long as nobody uses it. */
+  const withdraw = Effect.fnUntraced(function* (folder: DriveItem) {
+    if (Option.isSome(yield* firstChild(folder.id))) return
+    yield* Effect.catchIf(graph.delete(folder.id, folder.eTag), isPreconditionFailed, () => Effect.void)
   })
 
   /** PATCH with the base's eTag, then with the one the server has now. */
@@ -77,13 +85,13 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
     id: ItemId
   ): Effect.fn.Return<Outcome, SyncError> {
     const parent = parentIdOf(item)
-    if (parent === null) return { _tag: "Later", why: "waits until its folder exists at the server" }
+    if (parent === null) return later("waits until its folder exists at the server")
     const moved = yield* Effect.result(update(id, { name: item.name, parent }, item.eTag))
     if (moved._tag === "Success") {
       yield* tree.confirm(item.ino, "move", intent.generation, moved.success)
       return done
     }
-    if (isNotFound(moved.failure)) return yield* vanished(item)
+    if (isNotFound(moved.failure)) return yield* vanished(item, id)
     if (!isNameTaken(moved.failure)) return yield* moved.failure
     return yield* nameIsTaken(item, parent)
   })
@@ -91,16 +99,16 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
   /** Another item has the name: if it is one we know, its own change comes first; a stranger's item keeps the name. */
   const nameIsTaken = Effect.fnUntraced(function* (item: Item, parent: ItemId): Effect.fn.Return<Outcome, SyncError> {
     const holder = yield* graph.child(parent, item.name)
-    if (Option.isNone(holder)) return { _tag: "Later", why: "the name became free just now" }
+    if (Option.isNone(holder)) return later("the name became free just now")
     const known = tree.byRemoteId(holder.value.id)
-    const leaves = known !== undefined && known.ino !== item.ino && tree.intents(known.ino).length > 0
-    if (leaves) return { _tag: "Later", why: `waits until ${known.name} gives up the name` }
+    if (known !== undefined) return later(`waits until ${known.name} gives up the name`)
     yield* conflicts.stepToFreeName(item)
     return done
   })
 
-  /** The item is gone at the server although it was only moved or touched here. */
-  const vanished = Effect.fnUntraced(function* (item: Item): Effect.fn.Return<Outcome, SyncError> {
+  /** The item, or the folder it was to go to, is gone at the server although it was only moved or touched here. */
+  const vanished = Effect.fnUntraced(function* (item: Item, id: ItemId): Effect.fn.Return<Outcome, SyncError> {
+    if (Option.isSome(yield* conflicts.look(id))) return later("waits until its folder is at the server again")
     const local = localSide(item, parentIdOf(item), isEdited(item.ino) ? "edited" : null)
     const { content } = plan(null, baseSide(item, null), local)
     if (content === "Recreate" || item.kind === "directory") yield* conflicts.recreate(item)
@@ -124,7 +132,7 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
   ): Effect.fn.Return<Outcome, SyncError> {
     const updated = yield* Effect.result(update(id, { fileSystemInfo: { modified: item.mtime } }, item.eTag))
     if (updated._tag === "Failure") {
-      if (isNotFound(updated.failure)) return yield* vanished(item)
+      if (isNotFound(updated.failure)) return yield* vanished(item, id)
       return yield* updated.failure
     }
     yield* tree.confirm(item.ino, "times", intent.generation, updated.success)
@@ -167,7 +175,7 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
   ): Effect.fn.Return<Outcome, SyncError> {
     const known = tree.byRemoteId(child.id)
     if (known !== undefined && tree.intents(known.ino).length > 0) {
-      return { _tag: "Later", why: `waits until ${child.name} is deleted or moved` }
+      return later(`waits until ${child.name} is deleted or moved`)
     }
     yield* conflicts.restore(item, yield* graph.item(id))
     return done
@@ -178,7 +186,7 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
     yield* tree.applyItem(yield* update(id, { name: asideName(item) }, item.eTag))
   })
 
-  return { createFolder, move, setTimes, remove, stepAside, parentIdOf, vanished }
+  return { createFolder, move, setTimes, remove, stepAside, parentIdOf }
 })
 
 export type Placement = Effect.Success<ReturnType<typeof makePlacement>>

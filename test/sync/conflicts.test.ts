@@ -1,12 +1,16 @@
 /** Both sides changed: nothing is lost, identical is no conflict, an edit beats a delete. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { DriveAdmin, Faults } from "../../src/graph-server/GraphServer.ts"
+import { Effect, Layer } from "effect"
+import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
+import { GraphClient } from "../../src/graph/GraphClient.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import {
   atServer,
+  device,
+  drive,
   exists,
   here,
+  itemAt,
   mkdir,
   onDevice,
   passing,
@@ -15,9 +19,12 @@ import {
   remove,
   rename,
   settle,
+  temporaryDirectory,
   textAtServer,
+  wholeMilliseconds,
   write
 } from "./device.ts"
+import { layerClient } from "../transfer/memory.ts"
 
 const isCopy = (path: string): boolean => / \(conflict .+ \d{4}-\d\d-\d\d \d{4}\)/.test(path)
 
@@ -206,4 +213,38 @@ describe("conflicts", () => {
       })
     )
   )
+
+  it.effect("a server that rewrites documents is right, without a conflict or a second upload", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const test = Effect.gen(function* () {
+        yield* poll
+        yield* write("/doc.txt", "as sent")
+        yield* settle
+        assert.deepStrictEqual(yield* here, ["/doc.txt"])
+        assert.strictEqual(yield* passing(readText("/doc.txt")), "as the server likes it")
+        assert.strictEqual((yield* itemAt("/doc.txt")).size, 22)
+        yield* settle
+        assert.strictEqual(yield* (yield* RequestLog).count("PUT"), 1)
+      })
+      yield* Effect.provide(test, device(directory, rewriting))
+    }).pipe(Effect.provide(drive()), wholeMilliseconds)
+  )
 })
+
+/** SharePoint adds properties to office documents as they arrive, and answers with what it made of them. */
+const rewriting = Layer.effect(
+  GraphClient,
+  Effect.gen(function* () {
+    const graph = yield* GraphClient
+    const admin = yield* DriveAdmin
+    return GraphClient.of({
+      ...graph,
+      putContent: Effect.fnUntraced(function* (target, body) {
+        const { id } = yield* graph.putContent(target, body)
+        yield* Effect.orDie(admin.replace("/doc.txt", "as the server likes it"))
+        return yield* graph.item(id)
+      })
+    })
+  })
+).pipe(Layer.provide(layerClient))

@@ -10,6 +10,7 @@ import { Clock, Effect, Layer, Option } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
 import { Events } from "../../src/events/Events.ts"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
+import type { GraphClient } from "../../src/graph/GraphClient.ts"
 import { Sync } from "../../src/sync/Sync.ts"
 import { Transfers } from "../../src/transfer/Transfers.ts"
 import { type Item, rootIno } from "../../src/tree/Item.ts"
@@ -31,13 +32,16 @@ export const temporaryDirectory = Effect.acquireRelease(
 )
 
 /** A device whose state is in `directory`; a second one over the same directory is the first after a restart. */
-export const device = (directory: string) =>
+export const device = (
+  directory: string,
+  client: Layer.Layer<GraphClient, never, GraphServer.Services> = layerClient
+) =>
   Sync.layer().pipe(
     Layer.provideMerge(Transfers.layer()),
     Layer.provideMerge(ContentStore.layer({ directory: join(directory, "content"), limit: 2 ** 31, reserve: 0 })),
     Layer.provideMerge(Tree.layer),
     Layer.provideMerge(MountDatabase.layer({ path: join(directory, "tree.db") })),
-    Layer.provideMerge(Layer.mergeAll(layerClient, Events.layer)),
+    Layer.provideMerge(Layer.mergeAll(client, Events.layer)),
     Layer.provideMerge(NodeServices.layer)
   )
 
@@ -58,7 +62,8 @@ export const itemAt = (path: string): Effect.Effect<Item, never, Tree> =>
 
 export const exists = (path: string) => Effect.map(Tree, (tree) => tree.resolve(path) !== undefined)
 
-const create = Effect.fnUntraced(function* (path: string, kind: "file" | "directory") {
+/** mknod or mkdir. */
+export const create = Effect.fnUntraced(function* (path: string, kind: "file" | "directory") {
   const parent = yield* itemAt(dirname(path))
   const options = {
     name: basename(path),

@@ -1,12 +1,15 @@
 /** What is done here arrives at the server, with its identity. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { ContentStore } from "../../src/content/ContentStore.ts"
 import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
+import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 import { Sync } from "../../src/sync/Sync.ts"
 import { rootIno } from "../../src/tree/Item.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import {
   atServer,
+  create,
   device,
   drive,
   eventually,
@@ -233,6 +236,42 @@ describe("local changes", () => {
     )
   )
 
+  it.effect("a file that is renamed or deleted during its upload ends where it belongs", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const hang = yield* (yield* Faults).inject({ method: "PUT", times: 2, action: { _tag: "Hang" } })
+        yield* mkdir("/dir")
+        yield* write("/renamed", "r")
+        yield* write("/deleted", "d")
+        yield* eventually(Effect.map(hang.hits, (hits) => hits === 2))
+        yield* rename("/renamed", "/dir/there")
+        yield* remove("/deleted")
+        yield* hang.release
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/dir/", "/dir/there"])
+        assert.deepStrictEqual(yield* here, ["/dir/", "/dir/there"])
+      })
+    )
+  )
+
+  it.effect("a move into a folder that is gone at the server loses nothing", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.createFolder("/dir")
+        yield* admin.putFile("/file", "f")
+        yield* poll
+        yield* admin.delete("/dir")
+        yield* rename("/file", "/dir/file")
+        yield* settle
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/dir/", "/dir/file"])
+        assert.deepStrictEqual(yield* here, ["/dir/", "/dir/file"])
+      })
+    )
+  )
+
   it.effect("lost replies are looked up, nothing is done twice", () =>
     onDevice(
       Effect.gen(function* () {
@@ -280,7 +319,7 @@ describe("local changes", () => {
         yield* admin.setQuota(1_000_000)
         yield* eventually(
           Effect.map(atServer, (paths) => paths.length === 1),
-          { limit: 7_200_000, step: 10_000 }
+          { limit: 7_200_000, step: 30_000 }
         )
       })
     )
@@ -307,6 +346,58 @@ describe("local changes", () => {
       const sent = (yield* (yield* RequestLog).entries).reduce((sum, { received }) => sum + received, 0)
       assert.isBelow(sent, 16 * 1024 * 1024)
     }).pipe(Effect.provide(drive()), wholeMilliseconds)
+  )
+
+  it.effect("the lost reply of a last fragment is looked up", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const bytes = Buffer.alloc(12 * 1024 * 1024, "large ")
+        yield* (yield* Faults).inject({ method: "PUT", matches: secondFragment(), action: { _tag: "DropReply" } })
+        yield* write("/large.bin", bytes)
+        yield* settle
+        assert.strictEqual((yield* (yield* DriveAdmin).stat("/large.bin")).hash, quickXorHash(bytes))
+        assert.strictEqual(yield* (yield* RequestLog).count("POST", /createUploadSession/), 1)
+        assert.deepStrictEqual(yield* here, ["/large.bin"])
+      })
+    )
+  )
+
+  it.effect("a name the server refuses is parked with a reason, the rest goes on", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const answer = { error: { code: "invalidRequest", message: "The name is not valid." } }
+        const action = { _tag: "Respond", status: 400, body: answer } as const
+        yield* (yield* Faults).inject({ matches: /bad/, times: 100, action })
+        yield* write("/bad", "b")
+        yield* write("/good", "g")
+        const left = yield* passing((yield* Sync).flush(rootIno, 60_000))
+        assert.include(left[0]?.reason, "rename the item to try again")
+        assert.deepStrictEqual(yield* atServer, ["/good"])
+        yield* rename("/bad", "/better")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/better", "/good"])
+      })
+    )
+  )
+
+  it.effect("what is only open for writing does not hold up a flush", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const content = yield* ContentStore
+        const { ino } = yield* create("/open", "file")
+        const opened = yield* content.open(ino)
+        yield* Effect.promise(() => content.table.write(opened.content, 0, Buffer.from("half")))
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, [])
+        yield* content.commit(opened.content)
+        yield* content.release(opened.content)
+        yield* settle
+        assert.strictEqual(yield* textAtServer("/open"), "half")
+      })
+    )
   )
 
   it.effect("create and delete before anything was sent leaves no trace", () =>

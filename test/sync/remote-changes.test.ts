@@ -1,7 +1,8 @@
 /** What another client does at the server is seen here, and only that. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { DriveAdmin, Faults } from "../../src/graph-server/GraphServer.ts"
+import { ContentStore } from "../../src/content/ContentStore.ts"
+import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
 import { Sync } from "../../src/sync/Sync.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import {
@@ -106,6 +107,26 @@ describe("remote changes", () => {
         assert.deepStrictEqual(yield* here, ["/x"])
         yield* (yield* Faults).clear
         yield* eventually(Effect.map(sync.status, ({ health }) => health === "online"))
+      })
+    )
+  )
+
+  it.effect("a large file read in small steps through the content table", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const bytes = Uint8Array.from({ length: 12 * 1024 * 1024 }, (_, i) => (i * 31 + (i >> 8) * 7) & 255)
+        yield* (yield* DriveAdmin).putFile("/large", bytes)
+        yield* poll
+        yield* (yield* RequestLog).clear
+        const content = yield* ContentStore
+        const opened = yield* content.open((yield* itemAt("/large")).ino)
+        const parts: Array<Uint8Array> = []
+        for (let at = 0; at < bytes.length; at += 1024 * 1024) {
+          parts.push(yield* passing(Effect.promise(() => content.table.read(opened.content, at, 1024 * 1024))))
+        }
+        yield* content.release(opened.content)
+        assert.isTrue(Buffer.concat(parts).equals(bytes))
+        assert.isAtMost(yield* (yield* RequestLog).count("GET", /^\/transfer\//), 5)
       })
     )
   )

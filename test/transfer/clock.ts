@@ -40,7 +40,7 @@ export const passing = <A, E, R>(
 /** Waits, while time passes, until `check` holds. */
 export const eventually = <E, R>(check: Effect.Effect<boolean, E, R>, options?: Passing): Effect.Effect<void, E, R> => {
   const wait: Effect.Effect<void, E, R> = Effect.flatMap(check, (holds) =>
-    holds ? Effect.void : Effect.andThen(Effect.sleep(50), wait)
+    holds ? Effect.void : Effect.andThen(Effect.sleep(1_000), wait)
   )
   return passing(wait, options)
 }
