@@ -161,7 +161,10 @@ const make = Effect.fnUntraced(function* (config: FilesystemConfig) {
   ): Effect.fn.Return<Opened, FsError> {
     const item = yield* namespace.add({ parent, name }, "file", mode)
     // A file that cannot be opened was not created.
-    return yield* Effect.tapError(openFiles.open(item, true), () => namespace.unlink({ parent, name }))
+    const undo = Effect.catch(namespace.unlink({ parent, name }), (error) =>
+      Effect.logWarning(`${name} was created and could be neither opened nor removed: ${error.message}`)
+    )
+    return yield* Effect.tapError(openFiles.open(item, true), () => undo)
   }, Effect.uninterruptible)
 
   const open = Effect.fnUntraced(function* (ino: Ino, writable: boolean): Effect.fn.Return<Opened, FsError> {

@@ -42,7 +42,8 @@ export const make = (layers: {
   const directory = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<Item, FsError> {
     const found = yield* item(ino)
     if (found.kind === "file") return yield* fail("NotDirectory", found.name)
-    if (found.parent === null) return yield* fail("NotFound", `${found.name} was removed`)
+    // Not NotFound: that would be said of a name in it, and the kernel might keep it.
+    if (found.parent === null) return yield* fail("Stale", `${found.name} was removed`)
     return found
   })
 
@@ -68,7 +69,7 @@ export const make = (layers: {
     yield* load(found)
     const now = tree.get(found.ino)
     if (now === undefined || now.parent === null) {
-      return yield* fail("NotFound", `${found.name} was removed while it was listed`)
+      return yield* fail("Stale", `${found.name} was removed while it was listed`)
     }
     if (!tree.isComplete(found.ino)) return yield* fail("Io", `the listing of ${found.name} was not complete`)
   })

@@ -30,7 +30,8 @@ const ofContent: Record<ContentError["reason"], FsErrorReason> = {
 const ofGraph: Record<GraphError["reason"]["_tag"], FsErrorReason> = {
   Unauthenticated: "AccessDenied",
   Forbidden: "AccessDenied",
-  NotFound: "NotFound",
+  // The directory is gone at the server, which does not mean that an entry of it is absent.
+  NotFound: "Stale",
   NameExists: "Exists",
   PreconditionFailed: "Busy",
   RangeInvalid: "Io",

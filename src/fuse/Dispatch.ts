@@ -129,7 +129,9 @@ export const make = Effect.fnUntraced(function* (
     const handle = handles.close(id)
     if (handle === undefined) return
     const { ino, content, writable } = handle
-    fork(Effect.catchCause(filesystem.release(ino, content, writable), (cause) => Effect.logError("release", cause)))
+    const work = filesystem.release(ino, content, writable)
+    const logged = Effect.catchCause(work, (cause) => Effect.logError(`release of inode ${ino} failed`, cause))
+    Fiber.runIn(fork(logged, { uninterruptible: true }), scope)
   }
 
   const accept = (request: Request) => {

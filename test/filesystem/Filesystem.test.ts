@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { ContentStore } from "../../src/content/ContentStore.ts"
 import { Filesystem } from "../../src/filesystem/Filesystem.ts"
 import type { FsError } from "../../src/filesystem/FsError.ts"
-import { GraphError, Unreachable } from "../../src/graph/GraphError.ts"
+import { GraphError, type GraphErrorReason, NotFound, Unreachable } from "../../src/graph/GraphError.ts"
 import { Ino, rootIno } from "../../src/tree/Item.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import { atServer, Cloud, mountedTree, remote } from "./mountedTree.ts"
@@ -37,12 +37,8 @@ const kinds = Effect.fnUntraced(function* (ino: Ino) {
   return (yield* Tree).intents(ino).map((intent) => intent.kind)
 })
 
-const unreachable = new GraphError({
-  operation: "children",
-  status: 0,
-  requestId: "",
-  reason: new Unreachable({ detail: "no route", sent: false })
-})
+const graphError = (reason: GraphErrorReason) =>
+  new GraphError({ operation: "children", status: 0, requestId: "", reason })
 
 describe("Filesystem: unknown directories", () => {
   test(
@@ -69,10 +65,12 @@ describe("Filesystem: unknown directories", () => {
       const fs = yield* Filesystem
       const { listings } = yield* Cloud
       yield* atServer()
-      listings.set(rootIno, Effect.fail(unreachable))
+      listings.set(rootIno, Effect.fail(graphError(new Unreachable({ detail: "no route", sent: false }))))
       assert.strictEqual(yield* reasonOf(fs.lookup(rootIno, "x")), "Offline")
       assert.strictEqual(yield* reasonOf(fs.readdir(rootIno, 0, 10)), "Offline")
       assert.strictEqual(yield* reasonOf(fs.create(rootIno, "x", 0o644)), "Offline")
+      listings.set(rootIno, Effect.fail(graphError(new NotFound())))
+      assert.strictEqual(yield* reasonOf(fs.lookup(rootIno, "x")), "Stale", "the directory is gone, not the name")
       listings.set(rootIno, Effect.never)
       const waiting = yield* Effect.forkChild(reasonOf(fs.lookup(rootIno, "x")), { startImmediately: true })
       yield* TestClock.adjust("29 seconds")
