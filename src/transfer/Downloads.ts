@@ -23,6 +23,7 @@ import { asTransferError, type JobContext, runJob, type Version } from "./downlo
 import { errnoOf, type TransferError } from "./errno.ts"
 import { background, blockedReader, type Body, type Job, JobQueue, type Priority, readAhead } from "./JobQueue.ts"
 import { fragmentSize, overlaps, planFetch, split, subtract, wholeLimit } from "./plan.ts"
+import { SequentialRuns } from "./SequentialRuns.ts"
 import { supervised } from "./supervise.ts"
 
 export interface DownloadsConfig {
@@ -46,8 +47,6 @@ const perBody = 3
 const hydrationWindow = perBody * fragmentSize
 /** Rounds of a hydration that may bring nothing new: wrong content is dropped and fetched once more. */
 const standstillLimit = 2
-/** Bodies whose sequential run is remembered. */
-const frontsKept = 1_000
 /** How long a body that was wrong twice is left alone, in milliseconds. */
 const quarantine = 30_000
 
@@ -70,7 +69,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
 
   const bodies = new Map<ContentId, Body>()
   const distrusted = new Map<ContentKey, number>()
-  const fronts = new Map<ContentKey, { readonly start: number; readonly end: number }>()
+  const runs = new SequentialRuns()
   const queue = new JobQueue(perBody)
   const running = new Set<Job>()
 
@@ -244,20 +243,6 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
 
   // ── demands ──
 
-  /** A demand that begins where the last one's range ended goes on with its run, whoever reads. */
-  const runOf = (body: Body, fetch: Fetch): number => {
-    const front = fronts.get(body.key)
-    return Math.max(fetch.sequential, front?.end === fetch.offset ? front.end - front.start : 0)
-  }
-
-  const remember = (body: Body, { offset, length }: ByteRange): void => {
-    const front = fronts.get(body.key)
-    fronts.delete(body.key)
-    fronts.set(body.key, { start: front?.end === offset ? front.start : offset, end: offset + length })
-    const oldest = fronts.keys().next()
-    if (fronts.size > frontsKept && oldest.done !== true) fronts.delete(oldest.value)
-  }
-
   const serve = (fetch: Fetch): Effect.Effect<void> =>
     withBody(
       fetch.ino,
@@ -265,8 +250,9 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
         if (body.content !== fetch.content) return yield* gone
         yield* refuseQuarantined(body)
         const size = yield* sizeFor(body)
-        const range = planFetch({ ...fetch, sequential: runOf(body, fetch) }, size)
-        remember(body, range)
+        const sequential = Math.max(fetch.sequential, runs.before(body.key, fetch.offset))
+        const range = planFetch({ ...fetch, sequential }, size)
+        runs.extend(body.key, range)
         cover(body, range, readAhead, size <= wholeLimit)
         const jobs = [...body.jobs].filter((job) => overlaps(rangeOf(job), fetch))
         for (const job of jobs) queue.raise(job, blockedReader)
