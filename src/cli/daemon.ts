@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { Config, type ConfigError, type Sources } from "../config/Config.ts"
 import { Events } from "../events/Events.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
+import * as EventLog from "../lifecycle/eventLog.ts"
 import * as Logging from "../lifecycle/logging.ts"
 import * as Signals from "../lifecycle/signals.ts"
 
@@ -11,7 +12,7 @@ const lifecycle = Layer.unwrap(
 )
 
 export const daemonLayer = (sources: Sources): Layer.Layer<Config | Events | Lifecycle, ConfigError> =>
-  Signals.layer.pipe(
+  Layer.mergeAll(Signals.layer, EventLog.layer).pipe(
     Layer.provideMerge(lifecycle),
     Layer.provideMerge(Events.layer),
     Layer.provideMerge(Logging.layer),
