@@ -10,10 +10,13 @@ def renameat2(a, b, flags):
         raise OSError(ctypes.get_errno(), "renameat2")
 `
 
-layer(MountedDrive.layer([{ path: "/Folder" }, { path: "/Folder/Inside.txt", text: "inside" }]), {
-  excludeTestServices: true,
-  timeout: 60_000
-})("namespace", (it) => {
+const seeds = [
+  { path: "/Folder" },
+  { path: "/Folder/Inside.txt", text: "inside" },
+  { path: "/unwanted.txt", text: "unwanted" }
+]
+
+layer(MountedDrive.layer(seeds), { excludeTestServices: true, timeout: 60_000 })("namespace", (it) => {
   it.effect("replaces a file that is open: the handle keeps the old content, the name has the new", () =>
     Effect.gen(function* () {
       const { python } = yield* MountedDrive
@@ -138,6 +141,20 @@ os.unlink("ReadMe"); print(os.path.exists("README"), os.path.exists("readme"))
         "['inside.txt']",
         "False False"
       ])
+    })
+  )
+
+  it.effect("moves what is not downloaded to the trash by copying it", () =>
+    Effect.gen(function* () {
+      const { python, sh, ask } = yield* MountedDrive
+      yield* sh("mkdir -p .Trash-0")
+      assert.strictEqual(
+        yield* python(`print(errno_of(os.rename, "unwanted.txt", ".Trash-0/unwanted.txt"))`),
+        "EXDEV\n"
+      )
+      assert.strictEqual(yield* sh("mv unwanted.txt .Trash-0/ && cat .Trash-0/unwanted.txt"), "unwanted")
+      assert.deepStrictEqual(yield* ask({ command: "sync", timeout: 30_000 }), [])
+      assert.notInclude(yield* ask<ReadonlyArray<string>>({ command: "list" }), "/unwanted.txt")
     })
   )
 
