@@ -9,6 +9,11 @@ import type { Poller } from "./Poller.ts"
 import type { PushLoop } from "./PushLoop.ts"
 import type { Unsynced } from "./Sync.ts"
 
+/** With more than so many intents left, looking at all of them after each one would cost more than sending them. */
+const few = 20
+/** Time between two looks then, in milliseconds. */
+const pause = 250
+
 export const makeFlush = Effect.fnUntraced(function* (health: Health, poller: Poller, push: PushLoop) {
   const tree = yield* Tree
 
@@ -34,7 +39,7 @@ export const makeFlush = Effect.fnUntraced(function* (health: Health, poller: Po
       const left = yield* outstanding(ino)
       if (left.every(({ parked }) => parked) && !push.hasStrays()) return
       yield* progress
-      yield* tree.expedite(ino)
+      if (left.length > few) yield* Effect.sleep(pause)
     }
   })
 
