@@ -175,7 +175,7 @@ const onemount = async (root: string): Promise<Subject> => {
   const child = spawn(
     process.execPath,
     [program, "mount", "--embedded", join(root, "drive"), "--cache-dir", join(root, "cache"), directory],
-    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, XDG_RUNTIME_DIR: root } }
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, XDG_RUNTIME_DIR: join(root, "run") } }
   )
   await untilLine(child, /^mounted /m)
   return {
