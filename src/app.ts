@@ -30,10 +30,13 @@ import { rootIno } from "./tree/Item.ts"
 import { MountDatabase } from "./tree/MountDatabase.ts"
 import { Tree } from "./tree/Tree.ts"
 
-/** Where the drive is: an account at a Graph API, or an embedded drive's folder served by this process. */
+/**
+ * Where the drive is: an account at a Graph API, or an embedded drive's folder served by this process, on a loopback
+ * `port` (0 takes a free one) to others, too.
+ */
 export type Drive =
   | { readonly _tag: "Remote"; readonly url: string; readonly tokenFile: string }
-  | { readonly _tag: "Embedded"; readonly dir: string; readonly sample: boolean }
+  | { readonly _tag: "Embedded"; readonly dir: string; readonly sample: boolean; readonly port: number | undefined }
 
 export interface MountOptions {
   readonly mountpoint: string
@@ -67,13 +70,30 @@ export const databaseOf = (cacheDirectory: string): string => join(cacheDirector
 const remoteDrive = (tokenFile: string): Layer.Layer<HttpClient.HttpClient | Auth> =>
   Layer.mergeAll(NodeHttpClient.layerUndici, Auth.layerFile(tokenFile).pipe(Layer.provide(NodeServices.layer)))
 
+type EmbeddedDrive = Extract<Drive, { readonly _tag: "Embedded" }>
+
 /** The server in this process: requests without sockets, authorised as its owner. */
-const embeddedDrive = (drive: { readonly dir: string; readonly sample: boolean }) => {
+const embeddedDrive = (drive: EmbeddedDrive, server: ReturnType<typeof GraphServer.layer>) => {
   const isNew = !existsSync(join(drive.dir, "drive.db"))
   const auth = Layer.unwrap(Effect.map(GraphServer.DriveTokens, ({ token }) => Auth.layerToken(Redacted.make(token))))
   return Layer.mergeAll(GraphServer.inProcess, auth).pipe(
     Layer.tap(() => (drive.sample && isNew ? GraphServer.seedSample : Effect.void)),
-    Layer.provide(GraphServer.layer({ dir: drive.dir }))
+    Layer.provide(server)
+  )
+}
+
+/** Time for others' requests to the embedded drive to end, in milliseconds: less than closing has (`lastMoments`). */
+const apiGrace = 500
+
+/** The same server for other programs. */
+const embeddedApi = ({ dir, port }: EmbeddedDrive) => {
+  if (port === undefined) return Layer.empty
+  const listening = Effect.tap(GraphServer.serveHttp({ port, grace: apiGrace }), ({ url }) =>
+    Effect.logInfo(`api ${url} (token in ${join(dir, "token")})`)
+  )
+  return Layer.effect(
+    Control.ApiAddress,
+    Effect.map(listening, ({ url }) => url)
   )
 }
 
@@ -85,10 +105,16 @@ const graphConfig = (baseUrl: string, version: string, { graph }: Values) =>
     limits: { ...defaultGraphConfig.limits, idleTimeout: graph.timeout }
   })
 
-const graphLayer = (drive: Drive, version: string, values: Values) =>
-  drive._tag === "Remote"
-    ? layerGraphClient.pipe(Layer.provide([remoteDrive(drive.tokenFile), graphConfig(drive.url, version, values)]))
-    : layerGraphClient.pipe(Layer.provide([embeddedDrive(drive), graphConfig(GraphServer.baseUrl, version, values)]))
+const graphLayer = (drive: Drive, version: string, values: Values) => {
+  if (drive._tag === "Remote") {
+    return layerGraphClient.pipe(Layer.provide([remoteDrive(drive.tokenFile), graphConfig(drive.url, version, values)]))
+  }
+  const server = GraphServer.layer({ dir: drive.dir })
+  const client = layerGraphClient.pipe(
+    Layer.provide([embeddedDrive(drive, server), graphConfig(GraphServer.baseUrl, version, values)])
+  )
+  return Layer.merge(client, Layer.provide(embeddedApi(drive), server))
+}
 
 const own = (id: number, ours: number | undefined): number => (id === -1 ? (ours ?? 0) : id)
 

@@ -31,6 +31,11 @@ const mount = Command.make(
     mountpoint: Argument.String("MOUNTPOINT").pipe(Argument.withDescription("An empty directory")),
     embedded: text("embedded", "DIR", "Mount the embedded drive in DIR, served by this process; made when missing"),
     sample: on("sample", "Put a small sample tree on a new embedded drive"),
+    port: Flag.Int("port").pipe(
+      Flag.withDescription("Serve the API of the embedded drive on this loopback port, too; 0 for any free one"),
+      Flag.withMetavar("N"),
+      Flag.optional
+    ),
     graphUrl: text("graph-url", "URL", "Root of the Graph API (default https://graph.microsoft.com/v1.0)"),
     tokenFile: text("token-file", "FILE", "File with the bearer token, read again when it changes"),
     cacheDir: text("cache-dir", "DIR", "Metadata and contents of this drive (default: below $XDG_CACHE_HOME/onemount)"),
@@ -46,7 +51,8 @@ const mount = Command.make(
 ).pipe(
   Command.withDescription(
     "Mount a drive. Prints `mounted MOUNTPOINT` when a file listing through the mount has succeeded, and serves until " +
-      "it is unmounted, SIGINT or SIGTERM (a second one forces); SIGHUP reads the configuration again."
+      "it is unmounted, SIGINT or SIGTERM (a second one forces); SIGHUP reads the configuration again. With --port, the " +
+      "address of the API is in the log and in `status`, its bearer token in DIR/token."
   ),
   Command.withShortDescription("Mount a drive"),
   Command.withExamples([

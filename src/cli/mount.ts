@@ -10,13 +10,14 @@ import type { ConfigOptions } from "./commands.ts"
 import { daemonLayer } from "./daemon.ts"
 import { detachDaemon, tellFailure, tellMounted } from "./detach.ts"
 import { type Failure, failure } from "./exit.ts"
-import { sourcesOf } from "./settings.ts"
+import { portProblem, sourcesOf } from "./settings.ts"
 import { version } from "./version.ts"
 
 export interface MountFlags extends ConfigOptions {
   readonly mountpoint: string
   readonly embedded: Option.Option<string>
   readonly sample: boolean
+  readonly port: Option.Option<number>
   readonly graphUrl: Option.Option<string>
   readonly tokenFile: Option.Option<string>
   readonly cacheDir: Option.Option<string>
@@ -53,6 +54,11 @@ const checkFlags = (flags: MountFlags): Effect.Effect<void, Failure> => {
     return failure("usage", "--embedded serves its own drive: leave out --graph-url and --token-file")
   }
   if (flags.sample && Option.isNone(flags.embedded)) return failure("usage", "--sample needs --embedded DIR")
+  if (Option.isSome(flags.port)) {
+    if (Option.isNone(flags.embedded)) return failure("usage", "--port needs --embedded DIR")
+    const problem = portProblem(flags.port.value)
+    if (problem !== undefined) return failure("usage", problem)
+  }
   if (flags.foreground && flags.daemon) return failure("usage", "choose one of --foreground and --daemon")
   return Effect.void
 }
@@ -62,7 +68,8 @@ const driveOf = (flags: MountFlags, { graph }: Values): Effect.Effect<Drive, Fai
     return Effect.succeed({
       _tag: "Embedded",
       dir: absolute(flags.embedded.value),
-      sample: flags.sample
+      sample: flags.sample,
+      port: Option.getOrUndefined(flags.port)
     })
   }
   if (graph.tokenFile === "") {
@@ -124,6 +131,7 @@ const explain = (error: Effect.Error<ReturnType<typeof runMount>>): Failure => {
     case "MountDatabaseError":
     case "ContentError":
     case "DriveFolderError":
+    case "ServeError":
       return failure("inUse", error.message)
     default:
       return failure("failed", error.message)

@@ -5,7 +5,7 @@ import type { Option } from "effect"
 import { serveDrive } from "../app.ts"
 import { daemonLayer } from "./daemon.ts"
 import { failure } from "./exit.ts"
-import { sourcesOf } from "./settings.ts"
+import { portProblem, sourcesOf } from "./settings.ts"
 
 interface Options {
   readonly dir: string
@@ -18,9 +18,8 @@ interface Options {
 
 export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) {
   const { port, host } = options
-  if (port < 0 || port > 65_535) {
-    return yield* failure("usage", `--port is ${port} and has to be from 0 to 65535`)
-  }
+  const problem = portProblem(port)
+  if (problem !== undefined) return yield* failure("usage", problem)
   const dir = resolve(options.dir)
   const serving = serveDrive({
     dir,

@@ -23,3 +23,7 @@ export const sourcesOf = (
 /** A bad configuration is a usage error that lists every problem. */
 export const orUsage = <A, R>(effect: Effect.Effect<A, { readonly message: string }, R>) =>
   Effect.mapError(effect, (error) => failure("usage", error.message))
+
+/** What is wrong with a value of --port. */
+export const portProblem = (port: number): string | undefined =>
+  port < 0 || port > 65_535 ? `--port is ${port} and has to be from 0 to 65535` : undefined

@@ -27,6 +27,7 @@ const describe = (status: Status): string => {
   return [
     `${status.mountpoint}   ${phase.toLowerCase()}, ${health}${detail === "" ? "" : ` (${detail})`}`,
     `  drive    ${status.drive}`,
+    ...(status.api === null ? [] : [`  api      ${status.api} (token in ${status.drive}/token)`]),
     `  process  ${status.pid}, version ${status.version}`,
     `  pending  ${pending.intents} changes (${size(pending.bytes)})${parked}; ${pending.uploads} uploads, ${pending.downloads} downloads`,
     `  cache    ${size(cache.bytes)} of ${size(cache.limit)} in ${cache.files} files, ${cache.directory}`,

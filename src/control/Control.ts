@@ -7,7 +7,7 @@
  */
 import { chmodSync } from "node:fs"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
-import { Clock, Effect, Layer, Stream } from "effect"
+import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { RpcSerialization, RpcServer } from "effect/rpc"
 import type { SocketServer } from "effect/socket"
 import { ContentStore } from "../content/ContentStore.ts"
@@ -30,6 +30,9 @@ export interface ControlOptions {
   readonly version: string
   readonly cacheDirectory: string
 }
+
+/** Root of the drive's API for other programs, where this process serves it: an embedded drive with a port. */
+export const ApiAddress = Context.Reference<string | null>("onemount/control/ApiAddress", { defaultValue: () => null })
 
 export const layer = (options: ControlOptions) =>
   Layer.unwrap(
@@ -108,6 +111,7 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
   const [tree, content] = [yield* Tree, yield* ContentStore]
   const [transfers, sync] = [yield* Transfers, yield* Sync]
   const started = yield* Clock.currentTimeMillis
+  const api = yield* ApiAddress
 
   const status = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
@@ -118,6 +122,7 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
     return new Status({
       mountpoint,
       drive,
+      api,
       pid: process.pid,
       version,
       phase: yield* lifecycle.phase,

@@ -9,6 +9,8 @@ export class Status extends Schema.Class<Status>("onemount/control/Status")({
   mountpoint: Schema.String,
   /** What the drive is served from: an address, or the folder of an embedded drive. */
   drive: Schema.String,
+  /** Root of the drive's API where this process serves it to others, null otherwise. */
+  api: Schema.NullOr(Schema.String),
   pid: Schema.Int,
   version: Schema.String,
   phase: Schema.Literals(["RUNNING", "DRAINING", "UNMOUNTING", "CLOSED"]),

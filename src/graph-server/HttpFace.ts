@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly port?: number
   /** Allows hosts other than loopback: everybody who reaches them and has a token can use the drive. Default false. */
   readonly allowRemote?: boolean
+  /** Time for open transfers to end when the scope closes, in milliseconds. Default 2,000. */
+  readonly grace?: number
 }
 
 export interface Listening {
@@ -36,7 +38,7 @@ const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
 export const serveHttp = Effect.fn("GraphServer.serveHttp")(function* (
   options: ServeOptions = {}
 ): Effect.fn.Return<Listening, ServeError, DriveServer | Scope.Scope> {
-  const { host = "127.0.0.1", port = 0, allowRemote = false } = options
+  const { host = "127.0.0.1", port = 0, allowRemote = false, grace = 2_000 } = options
   if (!allowRemote && !loopback.test(host)) {
     const message = `${host} is not a loopback address. Serving the drive to a network has to be allowed explicitly.`
     return yield* new ServeError({ reason: "NotLoopback", message })
@@ -44,7 +46,7 @@ export const serveHttp = Effect.fn("GraphServer.serveHttp")(function* (
   const drive = yield* DriveServer
   // Uploads may take as long as they need: requestTimeout would cut them after five minutes.
   const http = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000 })
-  const server = yield* NodeHttpServer.make(() => http, { host, port, gracefulShutdownTimeout: "2 seconds" }).pipe(
+  const server = yield* NodeHttpServer.make(() => http, { host, port, gracefulShutdownTimeout: grace }).pipe(
     Effect.mapError(({ cause }) => serveError(host, port, cause))
   )
   yield* server.serve(answer(drive))

@@ -99,6 +99,7 @@ describe("control", () => {
           {
             mountpoint: "/mnt/test",
             drive: "http://drive",
+            api: null,
             pid: process.pid,
             version: "1.2.3",
             phase: "RUNNING",

@@ -1,7 +1,7 @@
 /** The commands that others script, against real mounts: what they print, what they end with, what they leave. */
 import { once } from "node:events"
 import { appendFileSync } from "node:fs"
-import { mkdir, readdir, writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
 import { type Drive, Harness, mountsBelow, run, Running, shell } from "../e2e/harness.ts"
@@ -67,6 +67,32 @@ describe("in the foreground", () => {
     )
     assert.deepStrictEqual(mountsBelow(harness.directory), [])
     assert.deepStrictEqual(await runtimeFiles(), [])
+  })
+
+  test("--port serves the embedded drive's API to others, and a port in use is refused", async () => {
+    const mount = await mountEmbedded("--sample", "--port", "0")
+    assert.strictEqual(mount.stdout, `mounted ${at("mnt")}\n`)
+    const { api } = JSON.parse((await onemount("status", "--json")).stdout)
+    assert.match(api, /^http:\/\/127\.0\.0\.1:\d+$/)
+    assert.include(mount.stderr, `api ${api} (token in ${at("drive")}/token)`)
+    assert.include((await onemount("status")).stdout, api)
+
+    await shell(`echo hello > ${at("mnt")}/hello.txt`)
+    assert.strictEqual((await onemount("sync", "--wait", at("mnt"))).code, 0)
+    const token = (await readFile(at("drive/token"), "utf8")).trim()
+    const answer = await fetch(`${api}/v1.0/me/drive/root:/hello.txt:/content`, {
+      headers: { authorization: `Bearer ${token}` }
+    })
+    assert.strictEqual(await answer.text(), "hello\n")
+    assert.strictEqual((await fetch(`${api}/v1.0/me/drive/root`)).status, 401)
+
+    await mkdir(at("mnt2"))
+    const taken = await onemount("mount", "--embedded", at("other"), "--port", new URL(api).port, at("mnt2"))
+    assert.strictEqual(taken.code, 7)
+    assert.match(taken.stderr, /^onemount: Port \d+ on 127\.0\.0\.1 is in use/m)
+    const remote = await onemount("mount", "--port", "0", "--graph-url", api, at("mnt2"))
+    assert.deepStrictEqual([remote.code, remote.stderr], [2, "onemount: --port needs --embedded DIR\n"])
+    assert.strictEqual((await end(mount, "SIGTERM")).code, 0)
   })
 
   test("SIGHUP applies what can change and names the rest; a mistake changes nothing", async () => {
