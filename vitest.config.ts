@@ -7,14 +7,14 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts", "native/test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/mount/**", "native/test/mount/**"],
+          exclude: ["test/e2e/**", "test/mount/**", "test/semantics/**", "native/test/mount/**"],
           testTimeout: 20_000
         }
       },
       {
         test: {
           name: "mount",
-          include: ["test/mount/**/*.test.ts", "native/test/mount/**/*.test.ts"],
+          include: ["test/mount/**/*.test.ts", "test/semantics/**/*.test.ts", "native/test/mount/**/*.test.ts"],
           testTimeout: 60_000,
           fileParallelism: false
         }
