@@ -117,6 +117,10 @@ const sync = Command.make(
       Argument.optional
     ),
     wait: on("wait", "Return when everything at or below PATH is at the server and its newest changes are applied"),
+    allowDeletes: on(
+      "allow-deletes",
+      "Confirm the deletions that are paused because they are so many; of the whole mount, whatever PATH is"
+    ),
     timeout: Flag.Finite("timeout").pipe(
       Flag.withDescription("Longest wait in seconds"),
       Flag.withMetavar("S"),

@@ -23,13 +23,14 @@ const size = (bytes: number): string => ByteSize.format(ByteSize.bytes(bytes))
 
 const describe = (status: Status): string => {
   const { pending, cache, cursor, health, detail, phase } = status
-  const parked = pending.parked === 0 ? "" : `, ${pending.parked} of them need you: see the log`
+  const parked = pending.parked === 0 ? "" : `, ${pending.parked} of them wait for you`
   return [
     `${status.mountpoint}   ${phase.toLowerCase()}, ${health}${detail === "" ? "" : ` (${detail})`}`,
     `  drive    ${status.drive}`,
     ...(status.api === null ? [] : [`  api      ${status.api} (token in ${status.drive}/token)`]),
     `  process  ${status.pid}, version ${status.version}`,
     `  pending  ${pending.intents} changes (${size(pending.bytes)})${parked}; ${pending.uploads} uploads, ${pending.downloads} downloads`,
+    ...status.parked.map(({ count, reason }) => `  waiting  ${count}: ${reason}`),
     `  cache    ${size(cache.bytes)} of ${size(cache.limit)} in ${cache.files} files, ${cache.directory}`,
     `  items    ${status.items}${cursor.enumerated ? "" : " so far"}, server's changes applied ${ago(cursor.age)}`
   ].join("\n")

@@ -7,6 +7,7 @@ import { mountOf, onlyMount, resolveOutside, running, withClient } from "./mount
 interface Options {
   readonly path: Option.Option<string>
   readonly wait: boolean
+  readonly allowDeletes: boolean
   /** Seconds. */
   readonly timeout: number
 }
@@ -14,12 +15,12 @@ interface Options {
 /** A day: what comes out of a typing error is refused, what somebody could mean is not. */
 const longestWait = 86_400
 
-export const syncCommand = Effect.fn("cli.sync")(function* ({ path, wait, timeout }: Options) {
+export const syncCommand = Effect.fn("cli.sync")(function* ({ path, wait, allowDeletes, timeout }: Options) {
   if (!(timeout > 0 && timeout <= longestWait)) {
     return yield* failure("usage", `--timeout is ${timeout} and has to be seconds from above 0 to ${longestWait}`)
   }
   const { entry, inside } = Option.isSome(path) ? yield* mountOf(path.value) : yield* hereOrOnly
-  const request = { path: inside, wait, timeout: Math.round(timeout * 1000) }
+  const request = { path: inside, wait, allowDeletes, timeout: Math.round(timeout * 1000) }
   const unsynced = yield* withClient(entry, (client) => client.sync(request))
   if (unsynced.length === 0) return
   for (const { path: item, kind, reason } of unsynced) yield* Console.error(`${item}: ${kind}: ${reason}`)

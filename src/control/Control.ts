@@ -15,6 +15,7 @@ import { Events } from "../events/Events.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import type { Environment } from "../platform/Paths.ts"
 import { identity } from "../platform/Processes.ts"
+import { isMassDeleteReason } from "../sync/brake.ts"
 import { Sync } from "../sync/Sync.ts"
 import { Transfers } from "../transfer/Transfers.ts"
 import { Tree } from "../tree/Tree.ts"
@@ -80,11 +81,12 @@ const handlers = (options: ControlOptions) =>
       const { status } = yield* makeStatus(options)
       return ControlRpcs.of({
         Status: () => status,
-        Sync: Effect.fnUntraced(function* ({ path, wait, timeout }) {
+        Sync: Effect.fnUntraced(function* ({ path, wait, timeout, allowDeletes }) {
           const item = tree.resolve(path)
           if (item === undefined) {
             return yield* new ControlError({ reason: "NotFound", detail: `${path} does not exist in the mount` })
           }
+          if (allowDeletes) yield* sync.allowDeletes
           if (wait) return yield* sync.flush(item.ino, timeout)
           yield* tree.expedite(item.ino)
           yield* sync.poll
@@ -119,6 +121,7 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
     const { health, detail, cursorAge } = yield* sync.status
     const { bytes, limit, files } = yield* content.usage
     const summary = tree.summary()
+    const parked = summary.parked === 0 ? [] : tree.parkedReasons()
     return new Status({
       mountpoint,
       drive,
@@ -131,11 +134,13 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
       pending: {
         intents: summary.intents,
         parked: summary.parked,
+        paused: parked.find(({ reason }) => isMassDeleteReason(reason))?.count ?? 0,
         uploads: uploads.active + uploads.queued,
         downloads: downloads.active + downloads.queued,
         bytes: summary.bytes,
         oldest: summary.oldest === null ? null : (now - summary.oldest) / 1000
       },
+      parked,
       cache: { directory: cacheDirectory, bytes, limit, files },
       items: tree.counts().items,
       cursor: { age: cursorAge === null ? null : cursorAge / 1000, enumerated: tree.cursor().enumerated },

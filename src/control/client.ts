@@ -25,6 +25,7 @@ export interface Client {
     readonly path: string
     readonly wait: boolean
     readonly timeout: number
+    readonly allowDeletes: boolean
   }): Effect.Effect<ReadonlyArray<Unsynced>, DaemonError | ControlError>
   unmount(force: boolean): Effect.Effect<void, DaemonError>
   readonly events: Stream.Stream<Event, RpcClientError>

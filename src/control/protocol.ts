@@ -21,6 +21,8 @@ export class Status extends Schema.Class<Status>("onemount/control/Status")({
     /** Local changes that are not at the server yet, and those of them that wait for a person. */
     intents: Schema.Int,
     parked: Schema.Int,
+    /** Of the parked ones: deletions that `sync --allow-deletes` lets through. */
+    paused: Schema.Int,
     /** Active and queued. */
     uploads: Schema.Int,
     downloads: Schema.Int,
@@ -29,6 +31,8 @@ export class Status extends Schema.Class<Status>("onemount/control/Status")({
     /** Seconds since the oldest change was made, null without any. */
     oldest: Schema.NullOr(Schema.Finite)
   }),
+  /** What the parked changes wait for, the most frequent first. */
+  parked: Schema.Array(Schema.Struct({ reason: Schema.String, count: Schema.Int })),
   cache: Schema.Struct({ directory: Schema.String, bytes: Schema.Int, limit: Schema.Int, files: Schema.Int }),
   items: Schema.Int,
   cursor: Schema.Struct({
@@ -85,10 +89,11 @@ export class ControlRpcs extends RpcGroup.make(
   Rpc.make("Status", { success: Status }),
   /**
    * Polls for the server's changes. With `wait`, also sends everything at or below `path` (absolute within the mount)
-   * within `timeout` milliseconds and answers what is still not there.
+   * within `timeout` milliseconds and answers what is still not there. `allowDeletes` is a person's yes to the deletions
+   * of the whole mount that are paused because they are so many.
    */
   Rpc.make("Sync", {
-    payload: { path: Schema.String, wait: Schema.Boolean, timeout: Schema.Int },
+    payload: { path: Schema.String, wait: Schema.Boolean, timeout: Schema.Int, allowDeletes: Schema.Boolean },
     success: Schema.Array(Unsynced),
     error: ControlError
   }),

@@ -180,18 +180,20 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   const brakeDeletes = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
     const pending = tree.pendingDeletes()
-    if (pending === 0) deletesAllowed = false
     if (deletesAllowed || !isMassDelete(pending, tree.counts().items)) return false
     const held = intents.filter(({ kind }) => kind === "delete")
     if (held.length === 0) return true
-    const detail = massDeleteReason(pending)
-    for (const { ino, kind } of held) yield* tree.park(ino, kind, detail)
-    yield* events.publish({ _tag: "IntentParked", ino: rootIno, name: "", detail })
+    for (const { ino, kind } of held) yield* tree.park(ino, kind, massDeleteReason)
+    yield* events.publish({ _tag: "IntentParked", ino: rootIno, name: `${pending} items`, detail: massDeleteReason })
+    // Whoever waits for these need not wait any longer.
+    yield* progress.raise
     return true
   })
 
   const pass = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
+    // A yes is for the deletes that were there when it was given.
+    if (tree.pendingDeletes() === 0) deletesAllowed = false
     resting.expire(now)
     const seen = new Set<Ino>([...busy.keys(), ...resting.inos()])
     const leaving = new Set<ItemId>()
@@ -252,7 +254,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(supervised("PushLoop.work", Effect.forever(Effect.andThen(Queue.take(tree.work), wake))))
 
   const allowDeletes = Effect.gen(function* () {
-    deletesAllowed = true
+    deletesAllowed = tree.pendingDeletes() > 0
     const parked = tree.intentsBelow(rootIno).filter((intent) => intent.parked && isMassDeleteReason(intent.lastError))
     for (const { ino } of parked) yield* Effect.ignore(tree.unpark(ino))
     yield* wake

@@ -12,9 +12,9 @@ export const suspiciousShare = 0.25
 export const isMassDelete = (pending: number, items: number): boolean =>
   pending > alwaysAllowed && pending > suspiciousShare * (items + pending)
 
-export const massDeleteReason = (pending: number): string =>
-  `${pending} deletions at once wait for confirmation: nothing is deleted at the server before`
+/** Why a delete is parked; the same for all, so that they are recognised and counted by it, after a restart, too. */
+export const massDeleteReason =
+  "so many deletions at once wait for confirmation: check what is missing, then `onemount sync --allow-deletes`; " +
+  "nothing is deleted at the server before"
 
-/** The part of the reason that does not change, by which parked deletes are recognised. */
-export const isMassDeleteReason = (reason: string | null): boolean =>
-  reason?.endsWith(massDeleteReason(0).slice(1)) ?? false
+export const isMassDeleteReason = (reason: string | null): boolean => reason === massDeleteReason

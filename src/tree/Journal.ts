@@ -42,6 +42,12 @@ export interface JournalSummary {
   readonly oldest: number | null
 }
 
+/** Parked intents that wait for the same. */
+export interface ParkedReason {
+  readonly reason: string
+  readonly count: number
+}
+
 /** Progress of an upload session that survives a restart. The URL is a secret. */
 export interface UploadProgress {
   readonly ino: Ino

@@ -3,7 +3,7 @@ import type { DriveItem, ItemId } from "../graph/DriveItem.ts"
 import type { Database } from "../platform/Sqlite.ts"
 import { fold } from "./fold.ts"
 import { Ino } from "./Item.ts"
-import type { Intent, IntentKind, JournalSummary, UploadProgress } from "./Journal.ts"
+import type { Intent, IntentKind, JournalSummary, ParkedReason, UploadProgress } from "./Journal.ts"
 import type { Base } from "./journalAlgebra.ts"
 
 /** In the order of work of one item; the index is what the table stores. */
@@ -44,6 +44,9 @@ const toIntent = (row: IntentColumns): Intent => {
   }
 }
 
+/** Reasons told at a time: names are in many of them. */
+const shownReasons = 20
+
 export interface NewIntent {
   readonly ino: Ino
   readonly kind: IntentKind
@@ -62,6 +65,7 @@ export interface JournalTable {
   ready(now: number, limit: number, busy: ReadonlySet<Ino>): ReadonlyArray<Intent>
   nextDue(): number | null
   summary(): JournalSummary
+  parkedReasons(): ReadonlyArray<ParkedReason>
   pendingDeletes(): number
   counts(): { readonly items: number; readonly files: number; readonly directories: number }
   add(intent: NewIntent): void
@@ -110,6 +114,10 @@ const intentStatements = (db: Database) => {
     Record<"files" | "directories" | "others" | "intents" | "parked" | "bytes" | "deletes", number>
   >("SELECT files, directories, others, intents, parked, bytes, deletes FROM totals WHERE id = 1")
   const oldest = db.prepare<{ readonly at: number | null }>("SELECT min(created_at) AS at FROM intents")
+  const parkedReasons = db.prepare<{ readonly reason: string; readonly count: number }>(
+    `SELECT last_error AS reason, count(*) AS count FROM intents WHERE parked = 1
+      GROUP BY last_error ORDER BY 2 DESC LIMIT ${shownReasons}`
+  )
   const nextSeq = "(SELECT coalesce(max(seq), 0) + 1 FROM intents)"
   const add = db.prepare(`INSERT INTO intents (ino, kind, seq, generation, bytes, created_at, not_before)
     VALUES (?, ?, ${nextSeq}, ?, ?, ?, ?)`)
@@ -145,6 +153,7 @@ const intentStatements = (db: Database) => {
       const { intents, parked, bytes } = total()
       return { intents, parked, bytes, oldest: oldest.get()?.at ?? null }
     },
+    parkedReasons: () => parkedReasons.all(),
     pendingDeletes: () => total().deletes,
     counts: () => {
       const { files, directories, others } = total()

@@ -15,7 +15,7 @@ import type { Events } from "../events/Events.ts"
 import type { DriveItem, ItemId, Time } from "../graph/DriveItem.ts"
 import type { DeltaLink } from "../graph/GraphClient.ts"
 import type { ContentKey, Ino, Item, Kind } from "./Item.ts"
-import type { Intent, IntentKind, JournalSummary, UploadProgress } from "./Journal.ts"
+import type { Intent, IntentKind, JournalSummary, ParkedReason, UploadProgress } from "./Journal.ts"
 import { makeTree } from "./makeTree.ts"
 import type { MountDatabase } from "./MountDatabase.ts"
 import type { TreeError } from "./TreeError.ts"
@@ -115,6 +115,8 @@ export class Tree extends Context.Service<
     cursor(): Cursor
     intents(ino: Ino): ReadonlyArray<Intent>
     summary(): JournalSummary
+    /** What parked intents wait for, the most frequent 20. */
+    parkedReasons(): ReadonlyArray<ParkedReason>
     /** What the server last said about an item that has intents, if it moved past the base. */
     shadow(ino: Ino): DriveItem | undefined
 

@@ -69,6 +69,7 @@ export const makeTree = Effect.gen(function* () {
     cursor: cursor.read,
     intents: journal.intents,
     summary: journal.summary,
+    parkedReasons: journal.parkedReasons,
     shadow: journal.shadow,
     readyIntents: journal.ready,
     pendingDeletes: journal.pendingDeletes,
@@ -156,6 +157,7 @@ type Reads =
   | "cursor"
   | "intents"
   | "summary"
+  | "parkedReasons"
   | "shadow"
   | "readyIntents"
   | "intentsBelow"

@@ -11,6 +11,7 @@ import * as Control from "../../src/control/Control.ts"
 import * as Registry from "../../src/control/registry.ts"
 import { Events } from "../../src/events/Events.ts"
 import { Lifecycle } from "../../src/lifecycle/Lifecycle.ts"
+import { massDeleteReason } from "../../src/sync/brake.ts"
 import { Sync } from "../../src/sync/Sync.ts"
 import { Transfers } from "../../src/transfer/Transfers.ts"
 import { type Item, rootIno } from "../../src/tree/Item.ts"
@@ -52,6 +53,7 @@ const daemon = (flush: Effect.Effect<typeof unsynced>) =>
     partly(Tree, {
       resolve: (path) => (path === "/" ? root : undefined),
       summary: () => ({ intents: 3, parked: 1, bytes: 42, oldest: null }),
+      parkedReasons: () => [{ reason: massDeleteReason, count: 1 }],
       counts: () => ({ items: 7, files: 5, directories: 2 }),
       cursor: () => ({ link: null, enumerated: true, appliedAt: null, enumeration: null }),
       expedite: () => Effect.void
@@ -105,7 +107,8 @@ describe("control", () => {
             phase: "RUNNING",
             health: "degraded",
             detail: "slow",
-            pending: { intents: 3, parked: 1, uploads: 3, downloads: 1, bytes: 42, oldest: null },
+            pending: { intents: 3, parked: 1, paused: 1, uploads: 3, downloads: 1, bytes: 42, oldest: null },
+            parked: [{ reason: massDeleteReason, count: 1 }],
             cache: { directory: "/cache", bytes: 10, limit: 100, files: 2 },
             items: 7,
             cursor: { age: 1.5, enumerated: true }
@@ -123,7 +126,7 @@ describe("control", () => {
       const env = { XDG_RUNTIME_DIR: yield* temporary }
       yield* Effect.gen(function* () {
         const client = yield* Effect.flatMap(onlyEntry(env), connect)
-        const request = { path: "/", wait: true, timeout: 1000 }
+        const request = { path: "/", wait: true, timeout: 1000, allowDeletes: false }
         assert.deepEqual(yield* client.sync(request), unsynced)
         assert.deepEqual(yield* client.sync({ ...request, wait: false }), [])
         const error = yield* Effect.flip(client.sync({ ...request, path: "/nowhere" }))
@@ -176,7 +179,7 @@ describe("control", () => {
         hanging.on("error", () => undefined)
         hanging.write("this is not JSON\n")
         const waiting = yield* connect(entry)
-        yield* Effect.forkChild(waiting.sync({ path: "/", wait: true, timeout: 60_000 }))
+        yield* Effect.forkChild(waiting.sync({ path: "/", wait: true, timeout: 60_000, allowDeletes: false }))
         yield* Deferred.await(started)
         const other = yield* connect(entry)
         assert.strictEqual((yield* other.status).items, 7)

@@ -132,6 +132,29 @@ describe("in the foreground", () => {
   })
 })
 
+describe("very many deletions", () => {
+  test("are paused, status says how to confirm them, and one yes lets them through", async () => {
+    const mount = await mountEmbedded()
+    await shell(`cd ${at("mnt")} && mkdir keep && touch $(seq -f 'file-%g' 120)`)
+    assert.strictEqual((await onemount("sync", "--wait", at("mnt"))).code, 0)
+    await shell(`rm ${at("mnt")}/file-*`)
+
+    const paused = await onemount("sync", "--wait", at("mnt"))
+    assert.strictEqual(paused.code, 1)
+    assert.match(paused.stderr, /^onemount: 120 changes are not at the server yet/m)
+    const status = JSON.parse((await onemount("status", "--json")).stdout)
+    assert.deepInclude(status.pending, { intents: 120, parked: 120, paused: 120 })
+    assert.match((await onemount("status")).stdout, /waiting {2}120: .*`onemount sync --allow-deletes`/)
+
+    const confirmed = await onemount("sync", "--wait", "--allow-deletes", at("mnt"))
+    assert.strictEqual(confirmed.code, 0, confirmed.stderr)
+    const after = JSON.parse((await onemount("status", "--json")).stdout)
+    assert.deepInclude(after.pending, { intents: 0, parked: 0, paused: 0 })
+    assert.deepStrictEqual(after.parked, [])
+    assert.strictEqual((await end(mount, "SIGTERM")).code, 0)
+  })
+})
+
 describe("as a daemon", () => {
   test("returns when the mount is proven, and refuses what is in the way by naming it", async () => {
     await mkdir(at("mnt"))

@@ -10,8 +10,8 @@ describe("mass-delete brake", () => {
     assert.isFalse(isMassDelete(10_000, 1_000_000))
   })
 
-  it("recognises its own reason whatever the number", () => {
-    assert.isTrue(isMassDeleteReason(massDeleteReason(12_345)))
+  it("recognises its own reason", () => {
+    assert.isTrue(isMassDeleteReason(massDeleteReason))
     assert.isFalse(isMassDeleteReason("the drive is full"))
     assert.isFalse(isMassDeleteReason(null))
   })

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
 import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
+import { massDeleteReason } from "../../src/sync/brake.ts"
 import { Sync } from "../../src/sync/Sync.ts"
 import { rootIno } from "../../src/tree/Item.ts"
 import { Tree } from "../../src/tree/Tree.ts"
@@ -211,11 +212,17 @@ describe("local changes", () => {
         for (let i = 0; i < 110; i++) yield* remove(`/f${i}`)
         const left = yield* passing(sync.flush(rootIno, 60_000))
         assert.strictEqual(left.length, 110)
-        assert.match(left[0]?.reason ?? "", /110 deletions at once wait for confirmation/)
+        assert.match(left[0]?.reason ?? "", /deletions at once wait for confirmation: .*--allow-deletes/)
+        assert.deepStrictEqual((yield* Tree).parkedReasons(), [{ reason: massDeleteReason, count: 110 }])
         assert.strictEqual((yield* atServer).length, 120)
         yield* sync.allowDeletes
         yield* settle
         assert.strictEqual((yield* atServer).length, 10)
+        // The yes was for those.
+        for (let i = 0; i < 120; i++) yield* admin.putFile(`/g${i}`, `${i}`)
+        yield* poll
+        for (let i = 0; i < 120; i++) yield* remove(`/g${i}`)
+        assert.strictEqual((yield* passing(sync.flush(rootIno, 60_000))).length, 120)
       })
     )
   )
