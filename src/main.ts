@@ -6,8 +6,9 @@
  */
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
-import { createRequire } from "node:module"
+import * as module from "node:module"
 import { constants } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const vendoredNode = (): string | undefined => {
@@ -15,7 +16,7 @@ const vendoredNode = (): string | undefined => {
   if (existsSync(linked)) return linked
   try {
     // Without a .bin folder (global installs, other package managers) the platform package still resolves.
-    return createRequire(import.meta.url).resolve(`node-linux-${process.arch}/bin/node`)
+    return module.createRequire(import.meta.url).resolve(`node-linux-${process.arch}/bin/node`)
   } catch {
     return undefined
   }
@@ -43,6 +44,9 @@ const silenceSqliteNotice = (): void => {
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 if (major > 22 || (major === 22 && minor >= 19)) {
   silenceSqliteNotice()
+  // Parsed code is kept between runs: a third of the start of short commands.
+  const { cacheDirectory } = await import("./platform/Paths.ts")
+  module.enableCompileCache(join(cacheDirectory(process.env), "compiled"))
   const { run } = await import("./cli/main.ts")
   run(process.argv.slice(2))
 } else {
