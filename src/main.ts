@@ -44,9 +44,10 @@ const silenceSqliteNotice = (): void => {
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 if (major > 22 || (major === 22 && minor >= 19)) {
   silenceSqliteNotice()
-  // Parsed code is kept between runs: a third of the start of short commands.
+  // Parsed code is kept between runs, a third of the start of short commands, once a mount has made a cache.
   const { cacheDirectory } = await import("./platform/Paths.ts")
-  module.enableCompileCache(join(cacheDirectory(process.env), "compiled"))
+  const cache = cacheDirectory(process.env)
+  if (existsSync(cache)) module.enableCompileCache(join(cache, "compiled"))
   const { run } = await import("./cli/main.ts")
   run(process.argv.slice(2))
 } else {
