@@ -16,6 +16,7 @@ import { Config, type Values } from "./config/Config.ts"
 import { ContentStore } from "./content/ContentStore.ts"
 import * as Control from "./control/Control.ts"
 import { check, detach } from "./control/mountpoint.ts"
+import * as ServiceManager from "./desktop/ServiceManager.ts"
 import { Filesystem } from "./filesystem/Filesystem.ts"
 import { FuseSession } from "./fuse/FuseSession.ts"
 import * as GraphServer from "./graph-server/GraphServer.ts"
@@ -142,7 +143,8 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
     version,
     drive: drive._tag === "Remote" ? drive.url : drive.dir
   })
-  return control.pipe(
+  return ServiceManager.layer(process.env, mountpoint).pipe(
+    Layer.provideMerge(control),
     Layer.provideMerge(fuse),
     Layer.provideMerge(filesystem),
     Layer.provideMerge(Sync.layer({ pollInterval: values.sync.interval, uploads: upload.workers })),
@@ -276,21 +278,20 @@ const unmount = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
 
 export interface ServeOptions {
   readonly dir: string
-  readonly host: string
-  readonly port: number
   readonly sample: boolean
-  readonly onListening: (url: string) => Effect.Effect<void>
+  readonly faces: GraphServer.FaceOptions
+  /** Told once, when everything listens: `listening URL` first, then what else there is. */
+  readonly onListening: (lines: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
 /** Serves an embedded drive over HTTP until the lifecycle is asked to stop. */
 export const serveDrive = Effect.fn("app.serveDrive")(function* (options: ServeOptions) {
-  const { dir, host, port, sample } = options
+  const { dir, sample } = options
   const lifecycle = yield* Lifecycle
   const isNew = !existsSync(join(dir, "drive.db"))
   const serve = Effect.gen(function* () {
     if (sample && isNew) yield* GraphServer.seedSample
-    const { url } = yield* GraphServer.serveHttp({ host, port, allowRemote: true })
-    yield* options.onListening(url)
+    yield* options.onListening(yield* GraphServer.serveFaces(options.faces))
     yield* lifecycle.stopping
   })
   yield* serve.pipe(Effect.scoped, Effect.provide(GraphServer.layer({ dir })), Effect.raceFirst(lifecycle.stopping))

@@ -159,6 +159,17 @@ const serve = Command.make(
       Flag.withMetavar("H"),
       Flag.withDefault("127.0.0.1")
     ),
+    allowRemote: on("allow-remote", "Allow a --host beyond this machine: whoever has the token can use the drive"),
+    tlsPort: Flag.Int("tls-port").pipe(
+      Flag.withDescription("Serve TLS as well, certified by the authority in DIR/tls/ca.crt; 0 for any free port"),
+      Flag.withMetavar("N"),
+      Flag.optional
+    ),
+    proxyPort: Flag.Int("proxy-port").pipe(
+      Flag.withDescription("Serve a proxy that leads clients of graph.microsoft.com here; 0 for any free port"),
+      Flag.withMetavar("N"),
+      Flag.optional
+    ),
     sample: on("sample", "Put a small sample tree on a new drive"),
     ...configFlags
   },

@@ -1,7 +1,6 @@
 /** `onemount serve`. */
 import { resolve } from "node:path"
-import { Console, Effect } from "effect"
-import type { Option } from "effect"
+import { Console, Effect, Option } from "effect"
 import { serveDrive } from "../app.ts"
 import { daemonLayer } from "./daemon.ts"
 import { failure } from "./exit.ts"
@@ -11,22 +10,25 @@ interface Options {
   readonly dir: string
   readonly port: number
   readonly host: string
+  readonly allowRemote: boolean
+  readonly tlsPort: Option.Option<number>
+  readonly proxyPort: Option.Option<number>
   readonly sample: boolean
   readonly config: Option.Option<string>
   readonly set: Option.Option<Readonly<Record<string, string>>>
 }
 
 export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) {
-  const { port, host } = options
-  const problem = portProblem(port)
+  const { port, host, allowRemote } = options
+  const [tlsPort, proxyPort] = [Option.getOrUndefined(options.tlsPort), Option.getOrUndefined(options.proxyPort)]
+  const problem = [port, tlsPort ?? 0, proxyPort ?? 0].map(portProblem).find((found) => found !== undefined)
   if (problem !== undefined) return yield* failure("usage", problem)
   const dir = resolve(options.dir)
   const serving = serveDrive({
     dir,
-    host,
-    port,
     sample: options.sample,
-    onListening: (url) => Console.log(`listening ${url}`)
+    faces: { host, port, allowRemote, tlsPort, proxyPort },
+    onListening: (lines) => Console.log(lines.join("\n"))
   })
   yield* serving.pipe(
     Effect.catchTag(["DriveFolderError", "ServeError"], (error) => Effect.fail(failure("inUse", error.message))),

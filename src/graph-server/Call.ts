@@ -88,7 +88,8 @@ export const contentLength = (call: Call): number | undefined => {
 
 const jsonLimit = 1024 * 1024
 
-const readText = Effect.fnUntraced(function* (call: Call) {
+/** The body as text; 413 when it is larger than any JSON or form has to be. */
+export const readText = Effect.fnUntraced(function* (call: Call) {
   const chunks: Array<Uint8Array> = []
   let size = 0
   const body = Stream.mapError(call.request.body, () => invalidRequest("The request body broke off."))

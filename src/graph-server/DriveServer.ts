@@ -11,7 +11,9 @@ import { DriveTokens } from "./DriveTokens.ts"
 import { ConnectionCut, type DriveRequest, type DriveResponse } from "./Exchange.ts"
 import { type FaultHit, Faults } from "./Faults.ts"
 import { faultReply, spoilBody } from "./faultReplies.ts"
+import { loginHandler } from "./LoginRoutes.ts"
 import { type OpenEntry, RequestLog } from "./RequestLog.ts"
+import { SignIns } from "./SignIns.ts"
 
 export class DriveServer extends Context.Service<
   DriveServer,
@@ -25,6 +27,7 @@ export class DriveServer extends Context.Service<
     Effect.gen(function* () {
       const parts = yield* driveParts
       const tokens = yield* DriveTokens
+      const login = { tokens, signIns: yield* SignIns }
       const faults = yield* Faults
       const log = yield* RequestLog
       let requests = 0
@@ -32,7 +35,9 @@ export class DriveServer extends Context.Service<
       const answer = Effect.fnUntraced(function* (request: DriveRequest) {
         const now = yield* Clock.currentTimeMillis
         const ids = requestIds(request, ++requests)
-        return yield* dispatch(parts, tokens, makeCall(request, now)).pipe(
+        const call = makeCall(request, now)
+        const answered = loginHandler(call.path)?.(login, call) ?? dispatch(parts, tokens, call)
+        return yield* answered.pipe(
           Effect.catch((error) => Effect.succeed(errorReply(error, ids, now))),
           Effect.catchCause((cause) => unforeseen(cause, ids, now)),
           Effect.map((response) => ({

@@ -8,6 +8,9 @@ export interface DriveSettings {
   readonly uploadSessionLifetime: number
   /** How long replaced or deleted content is still served to those who hold a URL of it. */
   readonly contentRetention: number
+  /** How long an access token works after a sign-in or refresh. */
+  readonly accessTokenLifetime: number
+  readonly refreshTokenLifetime: number
   /** Largest content of a simple PUT. */
   readonly simpleUploadLimit: number
   /** Largest fragment of an upload session. */
@@ -22,6 +25,8 @@ export const defaultSettings: DriveSettings = {
   downloadUrlLifetime: 60 * 60 * 1000,
   uploadSessionLifetime: 3 * 24 * 60 * 60 * 1000,
   contentRetention: 5 * 60 * 1000,
+  accessTokenLifetime: 60 * 60 * 1000,
+  refreshTokenLifetime: 90 * 24 * 60 * 60 * 1000,
   simpleUploadLimit: 250 * 1024 * 1024,
   fragmentLimit: 60 * 1024 * 1024,
   pageSize: 200,

@@ -1,6 +1,6 @@
 /**
  * A drive's folder, opened: DIR/drive.db (metadata), DIR/content (one immutable file per content), DIR/token (the
- * bearer token of this drive's owner, mode 0600). One process at a time: the database stays locked while it is open.
+ * bearer token of this drive's owner, mode 0600), DIR/tls (the certificate authority, once TLS was asked for). One process at a time: the database stays locked while it is open.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import { Context, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
@@ -25,6 +25,7 @@ export class DriveFolderError extends Schema.TaggedError<DriveFolderError>()("Dr
 export class DriveStore extends Context.Service<
   DriveStore,
   {
+    readonly dir: string
     readonly db: Sqlite.Database
     readonly contentDir: string
     /** 16 lower-case hex digits. */
@@ -126,7 +127,7 @@ const finish = Effect.fnUntraced(function* (dir: string, db: Sqlite.Database, to
   const setting = (key: string): string =>
     db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?").get(key)?.value ?? ""
   const [driveId, secret] = yield* Effect.orDie(db.try(() => [setting("drive_id"), setting("secret")] as const))
-  return DriveStore.of({ db, contentDir, driveId, secret: Buffer.from(secret, "hex"), token })
+  return DriveStore.of({ dir, db, contentDir, driveId, secret: Buffer.from(secret, "hex"), token })
 })
 
 export const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()

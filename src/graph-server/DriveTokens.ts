@@ -1,10 +1,21 @@
-/** Bearer tokens: the owner's from DIR/token, and those issued since. Issued tokens are stored as digests only. */
+/**
+ * Bearer and refresh tokens: the owner's from DIR/token, which serves as either and never expires, and those issued
+ * since. Issued tokens are stored as digests only.
+ */
 import { randomBytes } from "node:crypto"
 import { Context, Effect, Layer } from "effect"
 import { type ApiError, attempt } from "./ApiError.ts"
+import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore, secretEquals, sha256 } from "./DriveStore.ts"
 
 const digest = (text: string): string => sha256(text).toString("hex")
+
+export interface TokenGrant {
+  readonly accessToken: string
+  readonly refreshToken: string
+  /** Seconds until the access token expires. */
+  readonly expiresIn: number
+}
 
 export class DriveTokens extends Context.Service<
   DriveTokens,
@@ -14,28 +25,48 @@ export class DriveTokens extends Context.Service<
     /** A further token; works until `revoke`, also after a restart. */
     readonly issue: Effect.Effect<string, ApiError>
     revoke(token: string): Effect.Effect<void, ApiError>
+    /** A new pair, as after a sign-in or a refresh. Those issued before stay valid. Throws what SQLite throws. */
+    grant(now: number): TokenGrant
     /** Synchronous, throws what SQLite throws: call it inside `attempt`. */
-    isValid(token: string): boolean
+    isValid(token: string, now: number): boolean
+    isRefreshToken(token: string, now: number): boolean
   }
 >()("onemount/graph-server/DriveTokens") {
   static readonly layer = Layer.effect(
     DriveTokens,
-    Effect.map(DriveStore, ({ db, token }) => {
-      const insert = db.prepare("INSERT INTO tokens VALUES (?)")
-      const remove = db.prepare("DELETE FROM tokens WHERE digest = ?")
-      const known = db.prepare("SELECT 1 FROM tokens WHERE digest = ?")
-      return DriveTokens.of({
-        token,
-        issue: Effect.suspend(() => {
-          const issued = randomBytes(24).toString("base64url")
-          return Effect.as(
-            attempt(() => insert.run(digest(issued))),
-            issued
-          )
-        }),
-        revoke: (text) => Effect.asVoid(attempt(() => remove.run(digest(text)))),
-        isValid: (text) => secretEquals(text, token) || known.get(digest(text)) !== undefined
-      })
+    Effect.gen(function* () {
+      return makeTokens(yield* DriveStore, yield* DriveSettings)
     })
   )
+}
+
+const newToken = (): string => randomBytes(24).toString("base64url")
+
+const makeTokens = ({ db, token }: DriveStore["Service"], settings: DriveSettings): DriveTokens["Service"] => {
+  const insert = db.prepare("INSERT INTO tokens (digest, kind, expires) VALUES (?, ?, ?)")
+  const remove = db.prepare("DELETE FROM tokens WHERE digest = ?")
+  const expire = db.prepare("DELETE FROM tokens WHERE expires <= ?")
+  const known = db.prepare("SELECT 1 FROM tokens WHERE digest = ? AND kind = ? AND (expires IS NULL OR expires > ?)")
+  const isKnown = (text: string, kind: "access" | "refresh", now: number): boolean =>
+    secretEquals(text, token) || known.get(digest(text), kind, now) !== undefined
+
+  return DriveTokens.of({
+    token,
+    issue: attempt(() => {
+      const issued = newToken()
+      insert.run(digest(issued), "access", null)
+      return issued
+    }),
+    revoke: (text) => Effect.asVoid(attempt(() => remove.run(digest(text)))),
+    grant: (now) =>
+      db.transaction(() => {
+        const [accessToken, refreshToken] = [newToken(), newToken()]
+        expire.run(now)
+        insert.run(digest(accessToken), "access", now + settings.accessTokenLifetime)
+        insert.run(digest(refreshToken), "refresh", now + settings.refreshTokenLifetime)
+        return { accessToken, refreshToken, expiresIn: Math.floor(settings.accessTokenLifetime / 1000) }
+      }),
+    isValid: (text, now) => isKnown(text, "access", now),
+    isRefreshToken: (text, now) => isKnown(text, "refresh", now)
+  })
 }

@@ -20,6 +20,7 @@ import { Layer } from "effect"
 import { ContentFiles } from "./ContentFiles.ts"
 import { DeltaLog } from "./DeltaLog.ts"
 import { DriveAdmin } from "./DriveAdmin.ts"
+import { DriveCertificates } from "./DriveCertificates.ts"
 import { DriveModel } from "./DriveModel.ts"
 import { DriveServer } from "./DriveServer.ts"
 import { defaultSettings, DriveSettings } from "./DriveSettings.ts"
@@ -27,18 +28,23 @@ import { type DriveFolderError, DriveStore } from "./DriveStore.ts"
 import { DriveTokens } from "./DriveTokens.ts"
 import { Faults } from "./Faults.ts"
 import { RequestLog } from "./RequestLog.ts"
+import { SignIns } from "./SignIns.ts"
 import { UploadSessions } from "./UploadSessions.ts"
 
 export { ApiError } from "./ApiError.ts"
 export { DriveAdmin, type DriveEntry } from "./DriveAdmin.ts"
+export { DriveCertificates } from "./DriveCertificates.ts"
 export { DriveServer } from "./DriveServer.ts"
 export { DriveFolderError } from "./DriveStore.ts"
 export { DriveTokens } from "./DriveTokens.ts"
 export { ConnectionCut, type DriveRequest, type DriveResponse } from "./Exchange.ts"
 export { type Fault, type FaultAction, Faults, type InjectedFault } from "./Faults.ts"
-export { type Listening, serveHttp, ServeError, type ServeOptions } from "./HttpFace.ts"
+export { type Listening, serveHttp, ServeError, type ServeOptions, serveTls } from "./HttpFace.ts"
 export { baseUrl, inProcess, origin } from "./InProcess.ts"
+export { serveProxy } from "./ProxyFace.ts"
 export { type LoggedRequest, RequestLog } from "./RequestLog.ts"
+export { type FaceOptions, serveFaces } from "./Serving.ts"
+export { SignIns } from "./SignIns.ts"
 export { seedSample } from "./sampleContent.ts"
 
 export interface DriveOptions {
@@ -47,7 +53,7 @@ export interface DriveOptions {
 }
 
 /** What a drive offers: the API, the second client, its tokens, and the means of tests. */
-export type Services = DriveServer | DriveAdmin | DriveTokens | Faults | RequestLog
+export type Services = DriveServer | DriveAdmin | DriveTokens | DriveCertificates | SignIns | Faults | RequestLog
 
 /**
  * The drive in a folder, which is created when it is absent or empty. Anything that is not a drive, is one of a newer
@@ -65,7 +71,9 @@ const compose = (store: typeof DriveStore.layerMemory, { settings }: DriveOption
     Layer.provide(UploadSessions.layer),
     Layer.provide(Layer.mergeAll(ContentFiles.layer, DeltaLog.layer)),
     Layer.provide(DriveModel.layer),
-    Layer.provideMerge(Layer.mergeAll(DriveTokens.layer, Faults.layer, RequestLog.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(DriveTokens.layer, DriveCertificates.layer, SignIns.layer, Faults.layer, RequestLog.layer)
+    ),
     Layer.provide(store),
     Layer.provide(NodeFileSystem.layer),
     Layer.provide(Layer.succeed(DriveSettings, { ...defaultSettings, ...settings }))

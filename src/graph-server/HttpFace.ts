@@ -1,9 +1,11 @@
 /** The drive over HTTP/1.1, for other processes and other people's clients. */
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, Schema, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { DriveCertificates } from "./DriveCertificates.ts"
 import { DriveServer } from "./DriveServer.ts"
 import type { ConnectionCut, DriveRequest } from "./Exchange.ts"
 import { toServerResponse } from "./InProcess.ts"
@@ -38,24 +40,40 @@ const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
 export const serveHttp = Effect.fn("GraphServer.serveHttp")(function* (
   options: ServeOptions = {}
 ): Effect.fn.Return<Listening, ServeError, DriveServer | Scope.Scope> {
+  return yield* serveOn("http", createServer(serverOptions), options)
+})
+
+/** The same with TLS: the certificate is signed by the drive's own authority (DriveCertificates) for `certifiedHosts`. */
+export const serveTls = Effect.fn("GraphServer.serveTls")(function* (
+  options: ServeOptions = {}
+): Effect.fn.Return<Listening, ServeError, DriveServer | DriveCertificates | Scope.Scope> {
+  const { certificate, key } = yield* (yield* DriveCertificates).issue.pipe(
+    Effect.mapError(({ message }) => new ServeError({ reason: "Failed", message: `No certificate: ${message}` }))
+  )
+  return yield* serveOn("https", createTlsServer({ ...serverOptions, cert: certificate, key }), options)
+})
+
+// Uploads may take as long as they need: requestTimeout would cut them after five minutes.
+const serverOptions = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000 }
+
+const serveOn = Effect.fnUntraced(function* (scheme: "http" | "https", http: Server, options: ServeOptions) {
   const { host = "127.0.0.1", port = 0, allowRemote = false, grace = 2_000 } = options
   if (!allowRemote && !loopback.test(host)) {
-    const message = `${host} is not a loopback address. Serving the drive to a network has to be allowed explicitly.`
+    const message = `${host} is not a loopback address. Serving the drive to a network has to be allowed explicitly (--allow-remote).`
     return yield* new ServeError({ reason: "NotLoopback", message })
   }
   const drive = yield* DriveServer
-  // Uploads may take as long as they need: requestTimeout would cut them after five minutes.
-  const http = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000 })
   const server = yield* NodeHttpServer.make(() => http, { host, port, gracefulShutdownTimeout: grace }).pipe(
     Effect.mapError(({ cause }) => serveError(host, port, cause))
   )
-  yield* server.serve(answer(drive))
+  yield* server.serve(answer(drive, scheme))
   const address = http.address()
   const bound = address === null || typeof address === "string" ? port : address.port
-  return { host, port: bound, url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}` }
+  return { host, port: bound, url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${bound}` }
 })
 
-const serveError = (host: string, port: number, cause: unknown): ServeError => {
+/** Why a socket does not listen, said so that people can act on it. */
+export const serveError = (host: string, port: number, cause: unknown): ServeError => {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined
   if (code === "EADDRINUSE") {
     return new ServeError({ reason: "PortInUse", message: `Port ${port} on ${host} is in use. Choose another one.` })
@@ -64,18 +82,18 @@ const serveError = (host: string, port: number, cause: unknown): ServeError => {
   return new ServeError({ reason: "Failed", message: `Cannot listen on ${host}:${port}: ${detail}` })
 }
 
-const answer = (drive: DriveServer["Service"]) =>
+const answer = (drive: DriveServer["Service"], scheme: "http" | "https") =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    return yield* drive.handle(toDriveRequest(request)).pipe(
+    return yield* drive.handle(toDriveRequest(request, scheme)).pipe(
       Effect.map(toServerResponse),
       Effect.catch((cut) => cutConnection(request, cut))
     )
   })
 
-const toDriveRequest = (request: HttpServerRequest.HttpServerRequest): DriveRequest => ({
+const toDriveRequest = (request: HttpServerRequest.HttpServerRequest, scheme: "http" | "https"): DriveRequest => ({
   method: request.method,
-  origin: `http://${request.headers["host"] ?? "localhost"}`,
+  origin: `${scheme}://${request.headers["host"] ?? "localhost"}`,
   url: request.url,
   headers: request.headers,
   body: request.stream

@@ -30,15 +30,15 @@ const unserved = new Set([
 export const dispatch = (parts: DriveParts, tokens: DriveTokens["Service"], call: Call): Reply =>
   Effect.gen(function* () {
     const target = yield* attempt(() => {
-      if (!call.path.startsWith("/transfer/")) authenticate(tokens, call.request.headers.authorization)
+      if (!call.path.startsWith("/transfer/")) authenticate(tokens, call)
       return route(call.path)
     })
     return yield* handle(parts, call, target)
   })
 
-const authenticate = (tokens: DriveTokens["Service"], header: string | undefined): void => {
-  const token = /^bearer +(\S+)$/i.exec(header ?? "")?.[1]
-  if (token !== undefined && tokens.isValid(token)) return
+const authenticate = (tokens: DriveTokens["Service"], { request, now }: Call): void => {
+  const token = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
+  if (token !== undefined && tokens.isValid(token, now)) return
   const { status, code, message } = unauthenticated(
     token === undefined ? "Access token is empty." : "Access token has expired or is not yet valid."
   )

@@ -84,5 +84,8 @@ export const migrations: ReadonlyArray<Migration> = [
   (db) => {
     db.exec(tables)
     seed(db)
-  }
+  },
+  // Tokens of sign-ins: "access" or "refresh", with an expiry unless they were issued by hand.
+  `ALTER TABLE tokens ADD COLUMN kind TEXT NOT NULL DEFAULT 'access';
+   ALTER TABLE tokens ADD COLUMN expires INTEGER`
 ]
