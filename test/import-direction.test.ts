@@ -18,6 +18,7 @@ const ranks: ReadonlyArray<ReadonlyArray<string>> = [
   ["filesystem"],
   ["fuse"],
   ["control"],
+  ["desktop"],
   ["app"],
   ["cli"],
   ["main"]

@@ -46,6 +46,7 @@ const mainFiles: Readonly<Record<string, string>> = {
   config: "Config.ts",
   content: "ContentStore.ts",
   control: "Control.ts",
+  desktop: "ServiceManager.ts",
   events: "Events.ts",
   filesystem: "Filesystem.ts",
   fuse: "FuseSession.ts",
