@@ -1,7 +1,7 @@
 /** Puts the store together: recovery first, then the table and the fibers that serve it. */
 import { Cause, Clock, Effect, Exit, FiberSet, Option, Queue } from "effect"
 import { ContentId, ContentTable } from "@onemount/fuse-native"
-import { makeRegistry } from "../lifecycle/supervise.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 import type { Ino, Item } from "../tree/Item.ts"
 import { MountDatabase } from "../tree/MountDatabase.ts"
 import { versionOf } from "../tree/BodyTable.ts"
@@ -57,7 +57,6 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   )
   const saves = yield* FiberSet.make<void>()
   const pump = yield* makePump(store, wake, fetchLimit)
-  const { supervise } = yield* makeRegistry(() => Effect.void)
   const owner = "ContentStore"
   yield* supervise({ name: "events", owner }, pump.events)
   yield* supervise({ name: "fetches", owner }, pump.mover)

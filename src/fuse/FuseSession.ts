@@ -15,6 +15,7 @@ import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { ContentStore } from "../content/ContentStore.ts"
 import { Events, type Health } from "../events/Events.ts"
 import { Filesystem } from "../filesystem/Filesystem.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 import { Sync } from "../sync/Sync.ts"
 import { fold } from "../tree/fold.ts"
 import { Tree } from "../tree/Tree.ts"
@@ -102,7 +103,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
     const notifications = notificationsFor(nodes, batch)
     if (notifications.length > 0 && !Deferred.isDoneUnsafe(closed)) session.notify(notifications)
   })
-  yield* Effect.forever(notify, { disableYield: true }).pipe(
+  const invalidate = Effect.forever(notify, { disableYield: true }).pipe(
     // Without invalidations the caches would lie: the mount goes with them.
     Effect.tapCause((cause) =>
       Cause.hasInterruptsOnly(cause)
@@ -111,8 +112,11 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
             Effect.logError("kernel caches cannot be kept up to date: unmounting", cause),
             unmount(session, { deadline: 0, force: true })
           )
-    ),
-    Effect.forkIn(serving, { startImmediately: true })
+    )
+  )
+  yield* Scope.provide(
+    supervise({ name: "invalidations", owner: "FuseSession", onCrash: "escalate" }, invalidate),
+    serving
   )
   yield* ready(options)
 
@@ -161,11 +165,10 @@ const cacheTimeout = Effect.fnUntraced(function* (timeouts: { readonly fresh: nu
   const events = yield* Events
   const subscription = yield* events.subscribe
   let current = isStale((yield* sync.status).health) ? timeouts.stale : timeouts.fresh
-  yield* Effect.forever(
-    Effect.map(PubSub.take(subscription), (event) => {
-      if (event._tag === "HealthChanged") current = isStale(event.health) ? timeouts.stale : timeouts.fresh
-    })
-  ).pipe(Effect.forkScoped({ startImmediately: true }))
+  const follow = Effect.map(PubSub.take(subscription), (event) => {
+    if (event._tag === "HealthChanged") current = isStale(event.health) ? timeouts.stale : timeouts.fresh
+  })
+  yield* supervise({ name: "cache timeouts", owner: "FuseSession" }, Effect.forever(follow))
   return () => current
 })
 

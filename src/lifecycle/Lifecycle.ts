@@ -10,9 +10,9 @@
  * Assumption: stages run in finalizers, where the fiber is interrupted already and interruption is off. So their work
  * runs in fibers of its own and only the wait for it is bounded.
  */
-import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Scope } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref } from "effect"
 import { Events } from "../events/Events.ts"
-import { makeRegistry, type FiberStatus, type SuperviseOptions } from "./supervise.ts"
+import { FiberRegistry, type FiberStatus, makeRegistry, type Registry } from "./supervise.ts"
 
 export type Phase = "RUNNING" | "DRAINING" | "UNMOUNTING" | "CLOSED"
 
@@ -57,21 +57,15 @@ export class Lifecycle extends Context.Service<
     /** Enters a phase and works in it within its budget; none when it overran, was forced or died. */
     stage<A>(stage: Stage<A>): Effect.Effect<Option.Option<A>>
     readonly stages: Effect.Effect<ReadonlyArray<StageReport>>
-    /**
-     * Forks `effect` for the life of the scope. When it ends by itself or crashes, the cause is logged and it is
-     * restarted after a growing pause, or the daemon stops (`escalate`).
-     */
-    supervise<R>(
-      options: SuperviseOptions,
-      effect: Effect.Effect<unknown, unknown, R>
-    ): Effect.Effect<void, never, R | Scope.Scope>
-    /** Every long-lived fiber. */
+    /** `supervise` for whoever holds the service; what is built below it finds the same registry in its context. */
+    readonly supervise: Registry["supervise"]
+    /** Every long-lived fiber that was forked below this lifecycle, see `supervise`. */
     readonly fibers: Effect.Effect<ReadonlyArray<FiberStatus>>
   }
 >()("onemount/lifecycle/Lifecycle") {
   /** `total`: limit for all stages together in milliseconds, asked for when the end begins. */
   static readonly layer = (total: Effect.Effect<number>): Layer.Layer<Lifecycle, never, Events> =>
-    Layer.effect(Lifecycle, make(total))
+    Layer.effectContext(make(total))
 }
 
 const make = Effect.fnUntraced(function* (total: Effect.Effect<number>) {
@@ -124,9 +118,9 @@ const make = Effect.fnUntraced(function* (total: Effect.Effect<number>) {
     return exit !== undefined && Exit.isSuccess(exit) ? Option.some(exit.value) : Option.none<A>()
   })
 
-  const registry = yield* makeRegistry((name) => stop({ reason: `${name} crashed`, failed: true }))
+  const registry = makeRegistry((name) => stop({ reason: `${name} crashed`, failed: true }))
 
-  return Lifecycle.of({
+  const lifecycle = Lifecycle.of({
     phase: Ref.get(phase),
     stop,
     stopping: Effect.gen(function* () {
@@ -140,6 +134,7 @@ const make = Effect.fnUntraced(function* (total: Effect.Effect<number>) {
     supervise: registry.supervise,
     fibers: registry.fibers
   })
+  return Context.add(Context.make(Lifecycle, lifecycle), FiberRegistry, registry)
 })
 
 /** How long an overrunning stage may still clean up after its interruption, in milliseconds. */

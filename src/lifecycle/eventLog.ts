@@ -1,7 +1,7 @@
 /** The events a person may have to act on, as log lines; phases log themselves. */
 import { Effect, Layer, PubSub } from "effect"
 import { Events, type OneMountEvent } from "../events/Events.ts"
-import { Lifecycle } from "./Lifecycle.ts"
+import { supervise } from "./supervise.ts"
 
 const logged = (event: OneMountEvent): Effect.Effect<void> => {
   switch (event._tag) {
@@ -22,12 +22,11 @@ const logged = (event: OneMountEvent): Effect.Effect<void> => {
   }
 }
 
-export const layer: Layer.Layer<never, never, Events | Lifecycle> = Layer.effectDiscard(
+export const layer: Layer.Layer<never, never, Events> = Layer.effectDiscard(
   Effect.gen(function* () {
     const events = yield* Events
-    const lifecycle = yield* Lifecycle
     const subscription = yield* events.subscribe
     const loop = Effect.forever(Effect.flatMap(PubSub.take(subscription), logged))
-    yield* lifecycle.supervise({ name: "event log", owner: "lifecycle" }, loop)
+    yield* supervise({ name: "event log", owner: "lifecycle" }, loop)
   })
 )

@@ -1,8 +1,12 @@
 /**
  * Long-lived fibers by name and owner. A forked fiber that fails is silent by itself; here its cause is logged and it
  * is restarted with a growing pause, or its failure ends the daemon.
+ *
+ * Whoever forks one calls `supervise`; the registry it lands in comes with the context. A daemon has that of its
+ * Lifecycle, which lists the fibers and is stopped by an escalation. What runs without a daemon has one that does
+ * nothing but supervise.
  */
-import { Cause, Clock, Duration, Effect, Exit, Random, type Scope } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Random, type Scope } from "effect"
 
 export interface FiberStatus {
   readonly name: string
@@ -29,7 +33,16 @@ const longestPause = 60_000
 /** A fiber that ran this long is healthy again: its next crash starts with the shortest pause. */
 const healthyAfter = 5 * 60_000
 
-export const makeRegistry = Effect.fnUntraced(function* (escalate: (name: string) => Effect.Effect<void>) {
+export interface Registry {
+  supervise<R>(
+    options: SuperviseOptions,
+    effect: Effect.Effect<unknown, unknown, R>
+  ): Effect.Effect<void, never, R | Scope.Scope>
+  readonly fibers: Effect.Effect<ReadonlyArray<FiberStatus>>
+}
+
+/** `escalate` is told what crashed that the daemon cannot go on without. */
+export const makeRegistry = (escalate: (name: string) => Effect.Effect<void>): Registry => {
   const fibers = new Set<{ status: FiberStatus }>()
 
   const supervise = Effect.fnUntraced(function* <R>(
@@ -65,12 +78,29 @@ export const makeRegistry = Effect.fnUntraced(function* (escalate: (name: string
 
   return {
     supervise,
-    fibers: Effect.sync((): ReadonlyArray<FiberStatus> => Array.from(fibers, (entry) => entry.status))
+    fibers: Effect.sync(() => Array.from(fibers, (entry) => entry.status))
   }
+}
+
+/** Where `supervise` registers. */
+export const FiberRegistry = Context.Reference<Registry>("onemount/lifecycle/FiberRegistry", {
+  defaultValue: () => makeRegistry(() => Effect.void)
 })
 
+/**
+ * Forks `effect` for the life of the scope. When it crashes, the cause is logged and it is restarted after a growing
+ * pause, or the daemon stops (`escalate`).
+ */
+export const supervise = <R>(
+  options: SuperviseOptions,
+  effect: Effect.Effect<unknown, unknown, R>
+): Effect.Effect<void, never, R | Scope.Scope> =>
+  Effect.flatMap(FiberRegistry, (registry) => registry.supervise(options, effect))
+
 const pause = (crashes: number): Effect.Effect<number> =>
-  Effect.map(Random.next, (jitter) => Math.min(longestPause, firstPause * 2 ** crashes) * (0.5 + jitter / 2))
+  Effect.map(Random.next, (jitter) =>
+    Math.round(Math.min(longestPause, firstPause * 2 ** crashes) * (0.5 + jitter / 2))
+  )
 
 const summary = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)

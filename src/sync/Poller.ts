@@ -9,7 +9,7 @@ import { Cause, Clock, Deferred, Effect, Exit, Queue, Random } from "effect"
 import { Events } from "../events/Events.ts"
 import { type DeltaLink, GraphClient } from "../graph/GraphClient.ts"
 import type { GraphError } from "../graph/GraphError.ts"
-import { supervised } from "../transfer/supervise.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 import { Tree } from "../tree/Tree.ts"
 import type { TreeError } from "../tree/TreeError.ts"
 import type { Health } from "./Health.ts"
@@ -120,7 +120,7 @@ export const makePoller = Effect.fnUntraced(function* (
     yield* Effect.timeoutOption(Queue.take(requests), yield* pause)
   })
 
-  yield* Effect.forkScoped(supervised("Poller", Effect.forever(next)))
+  yield* supervise({ name: "poller", owner: "Sync" }, Effect.forever(next))
 
   const nudge = Effect.sync(() => {
     Queue.offerUnsafe(requests, undefined)

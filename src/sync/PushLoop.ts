@@ -11,7 +11,7 @@ import { Cause, Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import { ContentStore } from "../content/ContentStore.ts"
 import { Events } from "../events/Events.ts"
 import type { ItemId } from "../graph/DriveItem.ts"
-import { supervised } from "../transfer/supervise.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 import { type Ino, type Item, rootIno } from "../tree/Item.ts"
 import type { Intent } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
@@ -250,8 +250,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
     yield* wait === null ? woken : Effect.timeoutOption(woken, wait)
   })
 
-  yield* Effect.forkScoped(supervised("PushLoop", Effect.forever(turn)))
-  yield* Effect.forkScoped(supervised("PushLoop.work", Effect.forever(Effect.andThen(Queue.take(tree.work), wake))))
+  yield* supervise({ name: "push loop", owner: "Sync" }, Effect.forever(turn))
+  yield* supervise({ name: "new work", owner: "Sync" }, Effect.forever(Effect.andThen(Queue.take(tree.work), wake)))
 
   const allowDeletes = Effect.gen(function* () {
     deletesAllowed = tree.pendingDeletes() > 0

@@ -2,7 +2,7 @@
 import { Effect, Queue } from "effect"
 import type { Drive } from "../graph/DriveItem.ts"
 import { GraphClient } from "../graph/GraphClient.ts"
-import { supervised } from "../transfer/supervise.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 import { rootIno } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
 import type { Health } from "./Health.ts"
@@ -51,7 +51,7 @@ export const makeQuota = Effect.fnUntraced(function* (health: Health, onRoom: Ef
     yield* Effect.sleep(spacing)
     yield* Effect.timeoutOption(Queue.take(requests), interval - spacing)
   })
-  yield* Effect.forkScoped(supervised("Quota", Effect.forever(loop)))
+  yield* supervise({ name: "quota", owner: "Sync" }, Effect.forever(loop))
 
   const result: Quota = {
     current: () => quota,

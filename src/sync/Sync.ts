@@ -8,7 +8,7 @@ import type { ContentStore } from "../content/ContentStore.ts"
 import type { Events, Health } from "../events/Events.ts"
 import type { GraphClient } from "../graph/GraphClient.ts"
 import type { GraphError } from "../graph/GraphError.ts"
-import { supervised } from "../transfer/supervise.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 import { Transfers } from "../transfer/Transfers.ts"
 import type { Ino } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
@@ -86,9 +86,9 @@ const make = Effect.fnUntraced(function* (config: SyncConfig) {
   const push = yield* makePushLoop(config, health, { poll: poller.nudge, uploaded: quota.refresh })
   const flush = yield* makeFlush(health, poller, push)
 
-  yield* forward("Sync.delta", changesSeen, push.wake)
-  yield* forward("Sync.room", roomSeen, push.wake)
-  yield* forward("Sync.stale", transfers.stale, poller.nudge)
+  yield* forward("after a poll", changesSeen, push.wake)
+  yield* forward("room at the server", roomSeen, push.wake)
+  yield* forward("stale downloads", transfers.stale, poller.nudge)
 
   return Sync.of({
     poll: poller.poll,
@@ -110,4 +110,4 @@ const raise = (queue: Queue.Queue<void>): Effect.Effect<void> =>
   })
 
 const forward = (name: string, from: Queue.Dequeue<void>, to: Effect.Effect<void>) =>
-  Effect.forkScoped(supervised(name, Effect.forever(Effect.andThen(Queue.take(from), to))))
+  supervise({ name, owner: "Sync" }, Effect.forever(Effect.andThen(Queue.take(from), to)))

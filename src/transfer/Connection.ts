@@ -1,7 +1,7 @@
 /** Whether the cloud can be reached at all, as the health events tell: decides how long a blocked reader waits. */
 import { Effect, PubSub, type Scope } from "effect"
 import { Events } from "../events/Events.ts"
-import { supervised } from "./supervise.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 
 export interface Connection {
   /** The last health event said `offline`. */
@@ -13,13 +13,9 @@ export const makeConnection: Effect.Effect<Connection, never, Events | Scope.Sco
   const events = yield* Events
   const subscription = yield* events.subscribe
   let offline = false
-  yield* PubSub.take(subscription).pipe(
-    Effect.map((event) => {
-      if (event._tag === "HealthChanged") offline = event.health === "offline"
-    }),
-    Effect.forever,
-    (loop) => supervised("Connection", loop),
-    Effect.forkScoped
-  )
+  const follow = Effect.map(PubSub.take(subscription), (event) => {
+    if (event._tag === "HealthChanged") offline = event.health === "offline"
+  })
+  yield* supervise({ name: "connection", owner: "Transfers" }, Effect.forever(follow))
   return { offline: () => offline }
 })

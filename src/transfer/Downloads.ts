@@ -16,6 +16,7 @@ import { ContentStore, type Fetch } from "../content/ContentStore.ts"
 import { Events } from "../events/Events.ts"
 import { type ByteRange, GraphClient } from "../graph/GraphClient.ts"
 import { GraphError, PreconditionFailed } from "../graph/GraphError.ts"
+import { supervise } from "../lifecycle/supervise.ts"
 import type { ContentKey, Ino, Item } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
 import { makeConnection } from "./Connection.ts"
@@ -24,7 +25,6 @@ import { errnoOf, type TransferError } from "./errno.ts"
 import { background, blockedReader, type Body, type Job, JobQueue, type Priority, readAhead } from "./JobQueue.ts"
 import { fragmentSize, overlaps, planFetch, split, subtract, wholeLimit } from "./plan.ts"
 import { SequentialRuns } from "./SequentialRuns.ts"
-import { supervised } from "./supervise.ts"
 
 export interface DownloadsConfig {
   /** Jobs that run at a time, 1..64. */
@@ -302,7 +302,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
     yield* Semaphore.take(admission, 1)
     fork(Effect.ensuring(serve(fetch), Semaphore.release(admission, 1)))
   })
-  yield* Effect.forkScoped(supervised("Downloads", Effect.forever(serveNext)))
+  yield* supervise({ name: "downloads", owner: "Transfers" }, Effect.forever(serveNext))
 
   const downloads: Downloads = {
     hydrate: (ino) => Semaphore.withPermits(admission, 1)(withBody(ino, hydrateBody)),

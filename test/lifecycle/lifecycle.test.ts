@@ -3,6 +3,7 @@ import { Deferred, Effect, Fiber, Layer, Option, PubSub, Ref } from "effect"
 import { TestClock } from "effect/testing"
 import { Events, type OneMountEvent } from "../../src/events/Events.ts"
 import { Lifecycle } from "../../src/lifecycle/Lifecycle.ts"
+import { supervise } from "../../src/lifecycle/supervise.ts"
 
 const layer = Lifecycle.layer(Effect.succeed(15_000)).pipe(Layer.provideMerge(Events.layer))
 const stop = { reason: "SIGTERM", failed: false }
@@ -135,7 +136,7 @@ describe("supervise", () => {
         Ref.update(runs, (n) => n + 1),
         Effect.die(new Error("boom"))
       )
-      yield* lifecycle.supervise({ name: "poll", owner: "Sync" }, crash)
+      yield* supervise({ name: "poll", owner: "Sync" }, crash)
       yield* Effect.yieldNow
       const first = yield* lifecycle.fibers
       assert.deepInclude(first[0], { name: "poll", owner: "Sync", state: "waiting", restarts: 1, lastError: "boom" })
@@ -152,7 +153,7 @@ describe("supervise", () => {
   it.effect("escalates what the daemon cannot do without", () =>
     Effect.gen(function* () {
       const lifecycle = yield* Lifecycle
-      yield* lifecycle.supervise({ name: "notifier", owner: "Fuse", onCrash: "escalate" }, Effect.fail("gone"))
+      yield* supervise({ name: "notifier", owner: "Fuse", onCrash: "escalate" }, Effect.fail("gone"))
       assert.deepStrictEqual(yield* lifecycle.stopping, { reason: "Fuse: notifier crashed", failed: true })
     }).pipe(Effect.scoped, Effect.provide(layer))
   )
@@ -162,7 +163,7 @@ describe("supervise", () => {
       const lifecycle = yield* Lifecycle
       const ended = yield* Deferred.make<void>()
       const work = Effect.onInterrupt(Effect.never, () => Deferred.succeed(ended, undefined))
-      yield* Effect.scoped(Effect.andThen(lifecycle.supervise({ name: "poll", owner: "Sync" }, work), Effect.yieldNow))
+      yield* Effect.scoped(Effect.andThen(supervise({ name: "poll", owner: "Sync" }, work), Effect.yieldNow))
       yield* Deferred.await(ended)
       assert.deepStrictEqual(yield* lifecycle.fibers, [])
     }).pipe(Effect.provide(layer))

@@ -57,6 +57,15 @@ describe("in the foreground", () => {
     assert.isAbove(status.cache.limit, status.cache.bytes)
     assert.isAtMost(status.cursor.age, 60)
     assert.strictEqual(status.pid, mount.child.pid)
+    const fibers = status.fibers.map((fiber: Record<string, string>) => `${fiber.owner}: ${fiber.name} ${fiber.state}`)
+    for (const name of [
+      "ContentStore: fetches",
+      "Transfers: downloads",
+      "Sync: push loop",
+      "FuseSession: invalidations"
+    ]) {
+      assert.include(fibers, `${name} running`)
+    }
     assert.match((await onemount("status", at("mnt"))).stdout, /running, online/)
 
     const finished = await end(mount, "SIGTERM")
