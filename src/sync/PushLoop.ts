@@ -1,9 +1,9 @@
 /**
  * The push loop: carries the journal to the server.
  *
- * Model: the journal is the queue. A pass takes due intents in order of their making and starts those that nothing
- * holds back, one per item, namespace changes and contents in lanes of their own. What has to wait is looked at again
- * when something finished or time passed. Outcomes leave the journal (confirmed), stay with a later due time
+ * Model: the journal is the queue. A pass takes the intents of each lane (namespace changes, contents) as they became
+ * due and starts those that nothing holds back, one per item, until the lane is full: what it costs depends on what it
+ * starts, not on the length of the journal. What has to wait is looked at again when something finished or time passed. Outcomes leave the journal (confirmed), stay with a later due time
  * (transient), or stay parked with a reason for people (refused). Nothing is sent while there is no connection or no
  * sign-in; nothing is ever given up.
  */
@@ -13,7 +13,7 @@ import { Events } from "../events/Events.ts"
 import type { ItemId } from "../graph/DriveItem.ts"
 import { supervise } from "../lifecycle/supervise.ts"
 import { type Ino, type Item, rootIno } from "../tree/Item.ts"
-import type { Intent } from "../tree/Journal.ts"
+import type { Intent, Lane } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
 import { isMassDelete, isMassDeleteReason, massDeleteReason } from "./brake.ts"
 import { makeConflicts } from "./conflicts.ts"
@@ -47,8 +47,11 @@ export interface PushLoop {
   readonly hasStrays: () => boolean
 }
 
+const lanes: ReadonlyArray<Lane> = ["changes", "uploads"]
+/** Intents looked at together: few at first, because most passes follow the end of a single one. */
+const firstPage = 8
 const pageSize = 64
-/** Intents a pass looks at in vain because their lane is full: its cost must not grow with the journal. */
+/** Intents a pass looks at in vain without letting them rest. */
 const lookAhead = 64
 /** How long intents that wait for something else rest before they are looked at again without a reason, in ms. */
 const recheck = 1_000
@@ -71,7 +74,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const wakeUps = yield* Queue.sliding<void>(1)
   const progress = new Signal()
 
-  const busy = new Map<Ino, Intent>()
+  const busy = new Map<Ino, { readonly intent: Intent; readonly lane: Lane }>()
+  const free: Record<Lane, number> = { changes: config.changes, uploads: config.uploads }
   const resting = new Resting()
   let deletesAllowed = false
 
@@ -147,14 +151,17 @@ export const makePushLoop = Effect.fnUntraced(function* (
       yield* Effect.logError(`${intent.kind} of item ${intent.ino} failed`, exit.cause)
       yield* rest(intent.ino, "an internal error: see the log")
     }
+    const lane = busy.get(intent.ino)?.lane
+    if (lane !== undefined) free[lane]++
     busy.delete(intent.ino)
     resting.gotOn(intent.ino)
     yield* progress.raise
     yield* wake
   })
 
-  const start = (intent: Intent, effect: Effect.Effect<void, SyncError>): void => {
-    busy.set(intent.ino, intent)
+  const start = (intent: Intent, lane: Lane, effect: Effect.Effect<void, SyncError>): void => {
+    busy.set(intent.ino, { intent, lane })
+    free[lane]--
     fork(Effect.onExit(effect, (exit) => finished(intent, exit)).pipe(Effect.exit, Effect.asVoid))
   }
 
@@ -166,17 +173,6 @@ export const makePushLoop = Effect.fnUntraced(function* (
     now,
     leaving
   })
-
-  const laneOf = (intent: Intent): "uploads" | "changes" =>
-    intent.kind === "content" || (intent.kind === "create" && tree.get(intent.ino)?.kind === "file")
-      ? "uploads"
-      : "changes"
-
-  const freeLanes = () => {
-    const free = { uploads: config.uploads, changes: config.changes }
-    for (const intent of busy.values()) free[laneOf(intent)]--
-    return free
-  }
 
   const brakeDeletes = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
     const pending = tree.pendingDeletes()
@@ -194,32 +190,41 @@ export const makePushLoop = Effect.fnUntraced(function* (
     const now = yield* Clock.currentTimeMillis
     // A yes is for the deletes that were there when it was given.
     if (tree.pendingDeletes() === 0) deletesAllowed = false
+    if (lanes.every((lane) => free[lane] <= 0)) return
     resting.expire(now)
     const seen = new Set<Ino>([...busy.keys(), ...resting.inos()])
-    const leaving = new Set<ItemId>()
-    for (const ino of seen) for (const intent of tree.intents(ino)) leave(leaving, intent)
-    const patience = { left: lookAhead }
-    while (true) {
-      const intents = tree.readyIntents(now, pageSize, seen)
+    const leaving = new Set<ItemId>(resting.leaving())
+    for (const { intent } of busy.values()) leave(leaving, intent)
+    for (const lane of lanes) yield* fill(lane, seen, now, leaving)
+  })
+
+  const fill = Effect.fnUntraced(function* (lane: Lane, seen: Set<Ino>, now: number, leaving: Set<ItemId>) {
+    let patience = lookAhead
+    for (let limit = firstPage; free[lane] > 0 && patience > 0; limit = pageSize) {
+      const intents = tree.readyIntents(lane, now, limit, seen)
       if (intents.length === 0) return
-      const braked = yield* brakeDeletes(intents)
+      const braked = lane === "changes" && (yield* brakeDeletes(intents))
       for (const intent of intents) {
+        seen.add(intent.ino)
+        if (free[lane] <= 0) return
         if (busy.has(intent.ino) || resting.why(intent.ino) !== undefined) continue
         if (braked && intent.kind === "delete") continue
-        if (!admit(intent, orderContext(now, leaving)) && --patience.left <= 0) return
+        if (!admit(intent, lane, orderContext(now, leaving))) patience--
         leave(leaving, intent)
       }
-      for (const { ino } of intents) seen.add(ino)
     }
   })
 
-  /** Starts the intent or lets it rest; false when it could not be decided because its lane is full. */
-  const admit = (intent: Intent, context: OrderContext): boolean => {
-    if (freeLanes()[laneOf(intent)] <= 0) return false
+  /** Starts the intent or lets it rest; false when its turn comes by itself. */
+  const admit = (intent: Intent, lane: Lane, context: OrderContext): boolean => {
     const state = readiness(context, intent)
-    if (state._tag === "Ready") start(intent, work(intent))
+    if (state._tag === "Ready") start(intent, lane, work(intent))
     else if (state._tag === "StepAside") startAside(state.holder)
-    else if (state.on !== intent.ino) resting.add(intent.ino, { ...state, until: context.now + recheck })
+    else if (state.on === intent.ino) return false
+    else {
+      const leaves = departure(intent)
+      resting.add(intent.ino, { ...state, until: context.now + recheck, ...(leaves === null ? {} : { leaves }) })
+    }
     return true
   }
 
@@ -230,6 +235,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
     const stepped = placement.stepAside(item, item.remoteId)
     start(
       intent,
+      "changes",
       Effect.catch(stepped, (error) => failed(intent, error))
     )
   }
@@ -278,8 +284,11 @@ export const makePushLoop = Effect.fnUntraced(function* (
   return pushLoop
 })
 
-/** Remembers the server folder that the intent's item is about to leave. */
+/** The server folder that the intent's item is about to leave. */
+const departure = ({ kind, base }: Intent): ItemId | null =>
+  kind === "delete" || kind === "move" ? (base?.parent ?? null) : null
+
 const leave = (leaving: Set<ItemId>, intent: Intent): void => {
-  const departs = intent.kind === "delete" || intent.kind === "move"
-  if (departs && intent.base?.parent != null) leaving.add(intent.base.parent)
+  const folder = departure(intent)
+  if (folder !== null) leaving.add(folder)
 }

@@ -2,6 +2,7 @@
  * Items whose intents wait for something else, so that passes over the journal pass them by: until the item they wait
  * for got on, or for a while where nobody tells.
  */
+import type { ItemId } from "../graph/DriveItem.ts"
 import type { Ino } from "../tree/Item.ts"
 
 export interface Rest {
@@ -10,6 +11,8 @@ export interface Rest {
   readonly why: string
   /** Ends the rest when this item was worked on. */
   readonly on?: Ino
+  /** Server folder the item has still to leave. */
+  readonly leaves?: ItemId
 }
 
 export class Resting {
@@ -25,6 +28,11 @@ export class Resting {
 
   inos(): IterableIterator<Ino> {
     return this.#rests.keys()
+  }
+
+  /** Server folders that items which rest have still to leave. */
+  leaving(): ReadonlyArray<ItemId> {
+    return [...this.#rests.values()].flatMap(({ leaves }) => (leaves === undefined ? [] : [leaves]))
   }
 
   why(ino: Ino): string | undefined {

@@ -11,6 +11,9 @@ import type { Ino } from "./Item.ts"
 
 export type IntentKind = "create" | "move" | "content" | "times" | "delete"
 
+/** What is sent beside each other: contents (with the creation of their files), and changes of the namespace. */
+export type Lane = "changes" | "uploads"
+
 export interface Intent {
   readonly ino: Ino
   readonly kind: IntentKind

@@ -3,12 +3,13 @@ import type { DriveItem, ItemId } from "../graph/DriveItem.ts"
 import type { Database } from "../platform/Sqlite.ts"
 import { fold } from "./fold.ts"
 import { Ino } from "./Item.ts"
-import type { Intent, IntentKind, JournalSummary, ParkedReason, UploadProgress } from "./Journal.ts"
+import type { Intent, IntentKind, JournalSummary, Lane, ParkedReason, UploadProgress } from "./Journal.ts"
 import type { Base } from "./journalAlgebra.ts"
 
 /** In the order of work of one item; the index is what the table stores. */
 const kinds: ReadonlyArray<IntentKind> = ["create", "move", "content", "times", "delete"]
 const kindCode = (kind: IntentKind): number => kinds.indexOf(kind)
+const lanes: ReadonlyArray<Lane> = ["changes", "uploads"]
 
 interface IntentColumns {
   readonly ino: number
@@ -61,8 +62,8 @@ export interface JournalTable {
   has(ino: Ino): boolean
   /** In order of seq. */
   all(): ReadonlyArray<Intent>
-  /** In order of seq: due, not parked, and what they need at the server (their parent folder) is there. */
-  ready(now: number, limit: number, busy: ReadonlySet<Ino>): ReadonlyArray<Intent>
+  /** As they became due, then in order of seq: not parked, and what they need at the server (their folder) is there. */
+  ready(lane: Lane, now: number, limit: number, busy: ReadonlySet<Ino>): ReadonlyArray<Intent>
   nextDue(): number | null
   summary(): JournalSummary
   parkedReasons(): ReadonlyArray<ParkedReason>
@@ -104,11 +105,15 @@ const intentStatements = (db: Database) => {
       FROM intents JOIN items ON items.ino = intents.ino LEFT JOIN bases ON bases.ino = intents.ino ${rest}`)
   const ofItem = select("WHERE intents.ino = ? ORDER BY intents.kind")
   const all = select("ORDER BY seq")
-  const ready = select(`LEFT JOIN items AS parents ON parents.ino = items.parent
-    WHERE parked = 0 AND not_before <= ? AND (intents.kind NOT IN (0, 1) OR parents.remote_id IS NOT NULL) ORDER BY seq`)
+  const one = select("WHERE intents.ino = ? AND intents.kind = ?")
+  // Reads the index alone: those that are busy cost next to nothing.
+  const ready = db.prepare<{ readonly ino: number; readonly kind: number }>(
+    `SELECT ino, kind FROM intents WHERE lane = ? AND parked = 0 AND waits = 0 AND not_before <= ?
+      ORDER BY not_before, seq`
+  )
   const any = db.prepare("SELECT 1 FROM intents WHERE ino = ? LIMIT 1")
   const nextDue = db.prepare<{ readonly at: number | null }>(
-    "SELECT min(not_before) AS at FROM intents WHERE parked = 0"
+    "SELECT min(not_before) AS at FROM intents WHERE lane = ? AND parked = 0 AND waits = 0"
   )
   const totals = db.prepare<
     Record<"files" | "directories" | "others" | "intents" | "parked" | "bytes" | "deletes", number>
@@ -119,8 +124,10 @@ const intentStatements = (db: Database) => {
       GROUP BY last_error ORDER BY 2 DESC LIMIT ${shownReasons}`
   )
   const nextSeq = "(SELECT coalesce(max(seq), 0) + 1 FROM intents)"
-  const add = db.prepare(`INSERT INTO intents (ino, kind, seq, generation, bytes, created_at, not_before)
-    VALUES (?, ?, ${nextSeq}, ?, ?, ?, ?)`)
+  const add = db.prepare(`INSERT INTO intents (ino, kind, seq, generation, bytes, created_at, not_before, lane, waits)
+    SELECT ?1, ?2, ${nextSeq}, ?3, ?4, ?5, ?6,
+      ?2 = 2 OR (?2 = 0 AND items.kind = 0), ?2 IN (0, 1) AND parents.remote_id IS NULL
+    FROM items LEFT JOIN items AS parents ON parents.ino = items.parent WHERE items.ino = ?1`)
   const renew =
     db.prepare(`UPDATE intents SET seq = ${nextSeq}, generation = ?, bytes = ?, not_before = ?, attempts = 0,
     last_error = NULL, parked = 0 WHERE ino = ? AND kind = ?`)
@@ -132,23 +139,23 @@ const intentStatements = (db: Database) => {
   const unpark = db.prepare("UPDATE intents SET parked = 0, attempts = 0, not_before = 0 WHERE ino = ?")
   const total = () =>
     totals.get() ?? { files: 0, directories: 0, others: 0, intents: 0, parked: 0, bytes: 0, deletes: 0 }
-  const nextDueAt = () => nextDue.get()?.at ?? null
+  const dueIn = (lane: number) => nextDue.get(lane)?.at ?? null
 
   return {
     intents: (ino: Ino) => ofItem.all(ino).map(toIntent),
     has: (ino: Ino) => any.get(ino) !== undefined,
     all: () => all.all().map(toIntent),
-    ready: (now: number, limit: number, busy: ReadonlySet<Ino>) => {
-      const due = nextDueAt()
-      if (due === null || due > now) return []
-      const found: Array<Intent> = []
-      for (const row of ready.iterate(now)) {
-        if (found.length >= limit) break
-        if (!busy.has(Ino(row.ino))) found.push(toIntent(row))
+    ready: (lane: Lane, now: number, limit: number, busy: ReadonlySet<Ino>) => {
+      const found: Array<{ readonly ino: number; readonly kind: number }> = []
+      for (const row of ready.iterate(lanes.indexOf(lane), now)) {
+        if (!busy.has(Ino(row.ino)) && found.push(row) >= limit) break
       }
-      return found
+      return found.flatMap(({ ino, kind }) => one.all(ino, kind)).map(toIntent)
     },
-    nextDue: nextDueAt,
+    nextDue: () => {
+      const [changes, uploads] = [dueIn(0), dueIn(1)]
+      return changes === null || uploads === null ? (changes ?? uploads) : Math.min(changes, uploads)
+    },
     summary: () => {
       const { intents, parked, bytes } = total()
       return { intents, parked, bytes, oldest: oldest.get()?.at ?? null }

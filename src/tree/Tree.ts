@@ -15,7 +15,7 @@ import type { Events } from "../events/Events.ts"
 import type { DriveItem, ItemId, Time } from "../graph/DriveItem.ts"
 import type { DeltaLink } from "../graph/GraphClient.ts"
 import type { ContentKey, Ino, Item, Kind } from "./Item.ts"
-import type { Intent, IntentKind, JournalSummary, ParkedReason, UploadProgress } from "./Journal.ts"
+import type { Intent, IntentKind, JournalSummary, Lane, ParkedReason, UploadProgress } from "./Journal.ts"
 import { makeTree } from "./makeTree.ts"
 import type { MountDatabase } from "./MountDatabase.ts"
 import type { TreeError } from "./TreeError.ts"
@@ -158,17 +158,18 @@ export class Tree extends Context.Service<
 
     // ── the journal's workers ──
     /**
-     * Ready intents in order of `seq`: due by `now`, not parked, not in `busy`; creations and moves only when the folder
-     * they go to is at the server. Other dependencies are the caller's: the order of one item's intents, names that are
-     * taken (`remoteHolder`), and conflicts: an intent of an item with a shadow is to be decided, not sent. A `base`
-     * with a null eTag never was equal to the server's version and must not be sent unconditionally.
+     * Ready intents of a lane, as they became due, then in order of `seq`: not parked, not in `busy`; creations and
+     * moves only when the folder they go to is at the server. Other dependencies are the caller's: the order of one
+     * item's intents, names that are taken (`remoteHolder`), and conflicts: an intent of an item with a shadow is to be
+     * decided, not sent. A `base` with a null eTag never was equal to the server's version and must not be sent
+     * unconditionally.
      */
-    readyIntents(now: number, limit: number, busy: ReadonlySet<Ino>): ReadonlyArray<Intent>
+    readyIntents(lane: Lane, now: number, limit: number, busy: ReadonlySet<Ino>): ReadonlyArray<Intent>
     /** All intents of items at or below a directory or file, parked ones included. */
     intentsBelow(ino: Ino): ReadonlyArray<Intent>
     /** Intents to delete something at the server, for the brake on mass deletion. */
     pendingDeletes(): number
-    /** When the next intent becomes due; null when there is none. */
+    /** When the next intent becomes due that is not parked and does not wait for its folder; null when there is none. */
     nextDue(): number | null
     /** The item that holds (parent, folded name) at the server as far as we know, if that differs from the local one. */
     remoteHolder(parent: ItemId, name: string): Item | undefined

@@ -151,4 +151,27 @@ CREATE TRIGGER intents_changed AFTER UPDATE OF parked, bytes ON intents BEGIN
 END;
 `
 
-export const migrations: ReadonlyArray<Migration> = [items + journal + remote + contents + totals]
+/**
+ * The push loop finds the next intent of a lane (0 changes, 1 uploads) by index, however many others there are. `waits`
+ * is set on creations and moves whose folder is not at the server yet; triggers keep it as folders come and go there.
+ */
+const lanes = `
+ALTER TABLE intents ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE intents ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+UPDATE intents SET lane = kind = 2 OR (kind = 0 AND (SELECT items.kind FROM items WHERE items.ino = intents.ino) = 0);
+UPDATE intents SET waits = 1 WHERE kind IN (0, 1) AND NOT EXISTS (SELECT 1 FROM items JOIN items AS parents
+  ON parents.ino = items.parent WHERE items.ino = intents.ino AND parents.remote_id IS NOT NULL);
+DROP INDEX intents_due;
+CREATE INDEX intents_ready ON intents (lane, not_before, seq) WHERE parked = 0 AND waits = 0;
+CREATE TRIGGER items_arrived AFTER UPDATE OF remote_id ON items
+  WHEN NEW.kind = 1 AND (OLD.remote_id IS NULL) <> (NEW.remote_id IS NULL) BEGIN
+  UPDATE intents SET waits = NEW.remote_id IS NULL
+    WHERE kind IN (0, 1) AND ino IN (SELECT ino FROM items WHERE parent = NEW.ino);
+END;
+CREATE TRIGGER items_placed AFTER UPDATE OF parent ON items WHEN OLD.parent IS NOT NEW.parent BEGIN
+  UPDATE intents SET waits = NOT EXISTS (SELECT 1 FROM items WHERE ino = NEW.parent AND remote_id IS NOT NULL)
+    WHERE ino = NEW.ino AND kind IN (0, 1);
+END;
+`
+
+export const migrations: ReadonlyArray<Migration> = [items + journal + remote + contents + totals, lanes]

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { ItemId } from "../../src/graph/DriveItem.ts"
-import { rootIno } from "../../src/tree/Item.ts"
+import { type Ino, rootIno } from "../../src/tree/Item.ts"
+import type { Lane } from "../../src/tree/Journal.ts"
 import { MountDatabase } from "../../src/tree/MountDatabase.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import {
@@ -76,14 +77,36 @@ describe("answers of the server", () => {
         yield* enumerate()
         const home = yield* makeFolder("D")
         const file = yield* makeFile("f", home.ino)
-        const ready = () => tree.readyIntents(Number.MAX_SAFE_INTEGER, 10, new Set()).map((intent) => intent.ino)
-        assert.deepStrictEqual(ready(), [home.ino])
+        const ready = (lane: Lane) =>
+          tree.readyIntents(lane, Number.MAX_SAFE_INTEGER, 10, new Set()).map((intent) => intent.ino)
+        assert.deepStrictEqual([ready("changes"), ready("uploads")], [[home.ino], []])
         yield* tree.confirm(home.ino, "create", 0, folder("d", "D"))
-        assert.deepStrictEqual(ready(), [file.ino])
+        assert.deepStrictEqual([ready("changes"), ready("uploads")], [[], [file.ino]])
         assert.deepStrictEqual(
           tree.intentsBelow(home.ino).map((intent) => intent.ino),
           [file.ino]
         )
+      })
+    )
+  )
+
+  it.effect("a move waits while its new folder is not at the server, and no longer", () =>
+    withTree(
+      Effect.gen(function* () {
+        const tree = yield* Tree
+        yield* enumerate(folder("e", "E"), remote("f", "a"))
+        const [home, file] = [yield* makeFolder("D"), yield* find("/a")]
+        yield* tree.confirm(home.ino, "create", 0, folder("d", "D"))
+        const nested = yield* makeFolder("N", home.ino)
+        const to = (parent: Ino) => ({ parent, name: "a", localOnly: false, now, keepsLocal: () => false })
+        const ready = () => tree.readyIntents("changes", Number.MAX_SAFE_INTEGER, 10, new Set()).map(({ ino }) => ino)
+        yield* tree.rename(file.ino, to(nested.ino))
+        assert.deepStrictEqual(ready(), [nested.ino])
+        yield* tree.rename(file.ino, to((yield* find("/E")).ino))
+        assert.deepStrictEqual(ready().toSorted(), [nested.ino, file.ino].toSorted())
+        yield* tree.rename(file.ino, to(nested.ino))
+        yield* tree.confirm(nested.ino, "create", 0, folder("n", "N", "d"))
+        assert.deepStrictEqual(ready(), [file.ino])
       })
     )
   )
