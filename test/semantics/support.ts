@@ -3,9 +3,9 @@
  * system calls and errnos are what the document speaks of. The test process itself never touches a mount.
  */
 import { afterAll, beforeAll } from "vitest"
-import { Harness, run, shell, type Drive, type Mount } from "../e2e/harness.ts"
+import { Harness, run, Running, shell, type Drive, type Mount } from "../e2e/harness.ts"
 
-/** Seconds that a script may take; every promise below is kept within much less. */
+/** Milliseconds that a script may take; every promise below is kept within much less. */
 const scriptLimit = 60_000
 
 const prelude = `
@@ -37,13 +37,21 @@ def read(path):
 
 /** Runs Python in the root of the mount and returns what it printed, line by line. */
 export const python = async (mount: Mount, script: string): Promise<ReadonlyArray<string>> => {
-  const end = await run("python3", ["-c", prelude + script], { cwd: mount.path, timeout: scriptLimit })
+  const end = await run("python3", ["-I", "-c", prelude + script], { cwd: mount.path, timeout: scriptLimit })
   if (end.code !== 0) throw new Error(`exit ${end.code ?? end.signal}: ${script}\n${end.stdout}\n${end.stderr}`)
   return end.stdout.split("\n").slice(0, -1)
 }
 
+/** Starts Python in the root of the mount; wait for what it prints with `line`, and for its end. */
+export const startPython = (mount: Mount, script: string): Running =>
+  new Running("python3", ["-I", "-u", "-c", prelude + script], { cwd: mount.path, timeout: scriptLimit })
+
 export const here = (mount: Mount, script: string): Promise<string> =>
   shell(script, { cwd: mount.path, env: mount.env, timeout: scriptLimit })
+
+/** Makes a folder in the server's root; the id of its item. */
+export const putFolder = async (drive: Drive, name: string): Promise<string> =>
+  (await drive.json("POST", "/me/drive/root/children", { name, folder: {} })).id
 
 /** Makes a file at the server, as a person on another machine would; the id of its item. */
 export const put = async (drive: Drive, path: string, body: string | Uint8Array): Promise<string> =>
@@ -95,6 +103,8 @@ export const shareMount = (seed: (drive: Drive) => Promise<unknown> = () => Prom
     shared.drive = await shared.harness.serve()
     await seed(shared.drive)
     shared.mount = await shared.harness.mount(shared.drive)
+    // Mounted is not yet known: the tests speak of directories that are.
+    await shared.mount.sync()
   }, 120_000)
   afterAll(() => shared.harness.close(), 120_000)
   return shared

@@ -1,0 +1,71 @@
+/** docs/SEMANTICS.md, "Directories". */
+import { assert, describe, test } from "vitest"
+import { at, here, paths, put, putFolder, python, shareMount, whileSilent } from "./support.ts"
+
+describe("directories", () => {
+  const shared = shareMount(async (drive) => {
+    await putFolder(drive, "Many")
+    for (let file = 0; file < 120; file++) await put(drive, `Many/${file}.txt`, `${file}`)
+  })
+  const idOf = async (path: string) => (await shared.drive.json("GET", `/me/drive/root:/${path}`)).id
+
+  test("D1: readdir lists in the order in which this machine got to know the entries", async () => {
+    const out = await python(
+      shared.mount,
+      `
+os.mkdir("ordered")
+for name in ("c", "a", "b"): write("ordered/" + name, "")
+os.rename("ordered/c", "ordered/z")
+print([entry.name for entry in os.scandir("ordered")])
+`
+    )
+    assert.deepStrictEqual(out, ["['z', 'a', 'b']"])
+  })
+
+  test("D3: mkdir, rename, unlink and rmdir are done when they return and wait for no server", async () => {
+    const out = await whileSilent(shared.drive, () =>
+      python(
+        shared.mount,
+        `
+started = time.monotonic()
+os.makedirs("made/deep/down"); write("made/file", "x"); os.rename("made", "moved"); os.rmdir("moved/deep/down")
+os.unlink("moved/file"); print(os.listdir("moved"), os.path.exists("made"), time.monotonic() - started < 3)
+`
+      )
+    )
+    assert.deepStrictEqual(out, ["['deep'] False True"])
+    await shared.mount.sync()
+    const there = await paths(shared.drive)
+    assert.includeMembers([...there], ["/moved/", "/moved/deep/"])
+    assert.notInclude(there, "/made/")
+  })
+
+  test("D5: a new file renamed over another becomes its next version: the item at the server stays the same", async () => {
+    await here(shared.mount, "echo first > report.txt")
+    await shared.mount.sync()
+    const before = await idOf("report.txt")
+    await here(shared.mount, "echo second > report.txt.new; mv report.txt.new report.txt")
+    await shared.mount.sync()
+    assert.strictEqual(await at(shared.drive, "report.txt"), "second\n")
+    assert.strictEqual(await idOf("report.txt"), before)
+  })
+
+  test("D6: an unchanged file renamed over another keeps its own identity, the other one is deleted", async () => {
+    await here(shared.mount, "echo old > target.txt; echo kept > source.txt")
+    await shared.mount.sync()
+    const source = await idOf("source.txt")
+    await here(shared.mount, "mv source.txt target.txt")
+    await shared.mount.sync()
+    assert.strictEqual(await at(shared.drive, "target.txt"), "kept\n")
+    assert.strictEqual(await idOf("target.txt"), source)
+  })
+
+  test("D11: more than 100 deletions that are more than a quarter of the drive wait, sync says so, nothing is deleted", async () => {
+    await here(shared.mount, "rm -r Many; test ! -e Many")
+    const end = await shared.mount.cli(["sync", "--wait", "--timeout", "5", shared.mount.path])
+    assert.strictEqual(end.code, 1)
+    assert.match(end.stderr, /: delete: \d+ deletions at once wait for confirmation/)
+    assert.isAtLeast((await paths(shared.drive)).filter((path) => path.startsWith("/Many/")).length, 121)
+    assert.isAtLeast((await shared.mount.status()).pending.parked, 121)
+  })
+})
