@@ -136,6 +136,13 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
     localPatterns: names.localOnly,
     listTimeout: mount.requestTimeout
   })
+  // Asked for again and again, so that a reload counts.
+  const pollInterval = Effect.map(Config, (config) => Effect.map(config.current, ({ sync }) => sync.interval))
+  const sync = Layer.unwrap(
+    Effect.map(pollInterval, (interval) =>
+      Sync.layer({ pollInterval: interval, uploads: upload.workers, listingLimit: mount.requestTimeout })
+    )
+  )
   const control = Control.layer({
     env: process.env,
     mountpoint,
@@ -147,8 +154,10 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
     Layer.provideMerge(control),
     Layer.provideMerge(fuse),
     Layer.provideMerge(filesystem),
-    Layer.provideMerge(Sync.layer({ pollInterval: values.sync.interval, uploads: upload.workers })),
-    Layer.provideMerge(Transfers.layer({ uploads: upload.workers, downloads: download.workers })),
+    Layer.provideMerge(sync),
+    Layer.provideMerge(
+      Transfers.layer({ uploads: upload.workers, downloads: download.workers, patience: mount.requestTimeout })
+    ),
     Layer.provideMerge(
       ContentStore.layer({
         directory: cacheDirectory,

@@ -31,7 +31,7 @@ export const options = {
       default: 30_000,
       minimum: 1000,
       maximum: 10 * minute,
-      doc: "Longest silence of the server during one request.",
+      doc: "Longest silence of the server during one request; then the request is repeated.",
       ...restart
     })
   },
@@ -41,7 +41,7 @@ export const options = {
       minimum: 5000,
       maximum: 24 * 60 * minute,
       doc: "Time between two polls for changes at the server.",
-      ...restart
+      ...live
     })
   },
   upload: {
@@ -110,7 +110,9 @@ export const options = {
       default: 60_000,
       minimum: 1000,
       maximum: 60 * minute,
-      doc: "Longest time a call waits for missing bytes or an unknown folder before it fails.",
+      doc:
+        "Longest time a call waits for missing bytes or an unknown folder before it fails. Longer than " +
+        "graph.timeout, so that a silent request can be repeated.",
       ...restart
     })
   },

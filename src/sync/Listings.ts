@@ -6,14 +6,12 @@ import { type Ino, rootIno } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
 import { TreeError } from "../tree/TreeError.ts"
 
-/** Longest a listing may take, in milliseconds. */
-const limit = 30_000
 const concurrency = 8
 
 type ListingError = GraphError | TreeError
 
-/** A listing belongs to the scope, not to the one who asked first. */
-export const makeListings = Effect.gen(function* () {
+/** A listing belongs to the scope, not to the one who asked first; it may take `limit` milliseconds. */
+export const makeListings = Effect.fnUntraced(function* (limit: number) {
   const graph = yield* GraphClient
   const tree = yield* Tree
   const permits = yield* Semaphore.make(concurrency)
@@ -41,7 +39,7 @@ export const makeListings = Effect.gen(function* () {
     Semaphore.withPermits(
       permits,
       1
-    )(list(directory)).pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(tooSlow) }))
+    )(list(directory)).pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(tooSlow(limit)) }))
 
   return (directory: Ino): Effect.Effect<void, ListingError> =>
     Effect.suspend(() => {
@@ -60,9 +58,5 @@ export const makeListings = Effect.gen(function* () {
     })
 })
 
-const tooSlow = new GraphError({
-  operation: "children",
-  status: 0,
-  requestId: "",
-  reason: new TimedOut({ limit })
-})
+const tooSlow = (limit: number): GraphError =>
+  new GraphError({ operation: "children", status: 0, requestId: "", reason: new TimedOut({ limit }) })

@@ -5,7 +5,7 @@
  * an interruption costs at most one page. The first run, and a run after the server gave up the cursor, enumerates
  * everything as a difference. Errors say nothing about items: they change health and the time of the next attempt.
  */
-import { Cause, Clock, Deferred, Effect, Exit, Queue, Random } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Option, Queue, Random } from "effect"
 import { Events } from "../events/Events.ts"
 import { type DeltaLink, GraphClient } from "../graph/GraphClient.ts"
 import type { GraphError } from "../graph/GraphError.ts"
@@ -16,6 +16,8 @@ import type { Health } from "./Health.ts"
 
 /** The shortest interval between polls that nobody asked for, in milliseconds. */
 export const shortestInterval = 5_000
+/** How long an interval that becomes shorter may still count, in milliseconds. */
+const recheck = 30_000
 const firstPause = 2_000
 const longestPause = 5 * 60_000
 
@@ -33,7 +35,7 @@ interface Enumeration {
 }
 
 export const makePoller = Effect.fnUntraced(function* (
-  config: { readonly interval: number },
+  config: { readonly interval: Effect.Effect<number> },
   health: Health,
   onApplied: Effect.Effect<void>
 ) {
@@ -101,10 +103,21 @@ export const makePoller = Effect.fnUntraced(function* (
     yield* onApplied
   }).pipe(Effect.tapError((error) => (error._tag === "GraphError" ? health.failed(error) : Effect.void)))
 
-  const pause = Effect.gen(function* () {
-    if (failures === 0) return Math.max(shortestInterval, config.interval)
+  const backOff = Effect.gen(function* () {
     const longest = Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 10))
     return Math.round(longest * (0.5 + (yield* Random.next) / 2))
+  })
+
+  const waitForRequest = (limit: number) => Effect.map(Effect.timeoutOption(Queue.take(requests), limit), Option.isSome)
+
+  /** Until somebody asks or the interval is over, which may change meanwhile. */
+  const rest = Effect.gen(function* () {
+    const since = yield* Clock.currentTimeMillis
+    while (true) {
+      const end = since + Math.max(shortestInterval, yield* config.interval)
+      const left = end - (yield* Clock.currentTimeMillis)
+      if (left <= 0 || (yield* waitForRequest(Math.min(left, recheck)))) return
+    }
   })
 
   const next = Effect.gen(function* () {
@@ -117,7 +130,7 @@ export const makePoller = Effect.fnUntraced(function* (
       const log = Cause.hasDies(exit.cause) ? Effect.logError : Effect.logDebug
       yield* log("a delta poll failed", exit.cause)
     }
-    yield* Effect.timeoutOption(Queue.take(requests), yield* pause)
+    yield* failures === 0 ? rest : waitForRequest(yield* backOff)
   })
 
   yield* supervise({ name: "poller", owner: "Sync" }, Effect.forever(next))

@@ -21,15 +21,25 @@ import { makePushLoop } from "./PushLoop.ts"
 import { makeQuota } from "./Quota.ts"
 
 export interface SyncConfig {
-  /** Time between polls that nobody asked for, in milliseconds, at least 5,000; default 30,000. */
-  readonly pollInterval: number
+  /**
+   * Time between polls that nobody asked for, in milliseconds, at least 5,000; default 30,000. Asked for again and
+   * again: a change counts within half a minute.
+   */
+  readonly pollInterval: Effect.Effect<number>
   /** Contents sent at a time; default 5. */
   readonly uploads: number
   /** Namespace changes sent at a time; default 4. */
   readonly changes: number
+  /** Limit for listing one directory on demand, in milliseconds; default 60,000. */
+  readonly listingLimit: number
 }
 
-export const defaultSyncConfig: SyncConfig = { pollInterval: 30_000, uploads: 5, changes: 4 }
+export const defaultSyncConfig: SyncConfig = {
+  pollInterval: Effect.succeed(30_000),
+  uploads: 5,
+  changes: 4,
+  listingLimit: 60_000
+}
 
 export interface SyncStatus {
   readonly health: Health
@@ -77,7 +87,7 @@ const make = Effect.fnUntraced(function* (config: SyncConfig) {
   const tree = yield* Tree
   const transfers = yield* Transfers
   const health = yield* makeHealth
-  const listings = yield* makeListings
+  const listings = yield* makeListings(config.listingLimit)
   // The loops need each other only as wake-ups, which are queues: they may be raised before their reader runs.
   const changesSeen = yield* Queue.sliding<void>(1)
   const poller = yield* makePoller({ interval: config.pollInterval }, health, raise(changesSeen))

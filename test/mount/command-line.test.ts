@@ -115,8 +115,8 @@ describe("in the foreground", () => {
     }
     await follow(mount)
     await hangUp(
-      '[log]\nlevel = "debug"\n[upload]\nworkers = 3\n',
-      /applied log.level; upload.workers at the next mount/
+      '[log]\nlevel = "debug"\n[sync]\ninterval = "5s"\n[upload]\nworkers = 3\n',
+      /applied sync.interval, log.level; upload.workers at the next mount/
     )
     await hangUp("[log]\nlevle = 1\n", /configuration unchanged: .*did you mean `log.level`/)
     assert.strictEqual((await end(mount, "SIGINT")).code, 0)

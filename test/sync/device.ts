@@ -11,7 +11,7 @@ import { ContentStore } from "../../src/content/ContentStore.ts"
 import { Events } from "../../src/events/Events.ts"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import type { GraphClient } from "../../src/graph/GraphClient.ts"
-import { Sync } from "../../src/sync/Sync.ts"
+import { Sync, type SyncConfig } from "../../src/sync/Sync.ts"
 import { Transfers } from "../../src/transfer/Transfers.ts"
 import { type Item, rootIno } from "../../src/tree/Item.ts"
 import { timeOf } from "../../src/tree/journalAlgebra.ts"
@@ -34,9 +34,10 @@ export const temporaryDirectory = Effect.acquireRelease(
 /** A device whose state is in `directory`; a second one over the same directory is the first after a restart. */
 export const device = (
   directory: string,
-  client: Layer.Layer<GraphClient, never, GraphServer.Services> = layerClient
+  client: Layer.Layer<GraphClient, never, GraphServer.Services> = layerClient,
+  config: Partial<SyncConfig> = {}
 ) =>
-  Sync.layer().pipe(
+  Sync.layer(config).pipe(
     Layer.provideMerge(Transfers.layer()),
     Layer.provideMerge(ContentStore.layer({ directory: join(directory, "content"), limit: 2 ** 31, reserve: 0 })),
     Layer.provideMerge(Tree.layer),
