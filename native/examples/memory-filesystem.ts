@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { ContentId, ContentTable, HandleId, NodeId, Session, rootNodeId } from "@onemount/fuse-native"
 import type { Attr, DirEntry, Entry, OpenReply, Request, RequestId, SetAttrRequest, Time } from "@onemount/fuse-native"
 
-const [ENOENT, EEXIST, EINVAL, ENOTEMPTY, ENOSYS] = [2, 17, 22, 39, 38]
+const [ENOENT, EIO, EEXIST, EINVAL, ENOTEMPTY, ENOSYS] = [2, 5, 17, 22, 39, 38]
 const [S_IFMT, S_IFDIR, S_IFREG] = [0o170000, 0o040000, 0o100000]
 const RENAME_NOREPLACE = 1
 const timeout = 86_400
@@ -129,9 +129,9 @@ export class MemoryFilesystem {
     this.#inodes.delete(inode.id)
   }
 
-  #setattr({ gid, mode, mtime, node, size, uid }: SetAttrRequest): Attr {
+  async #setattr({ gid, id, mode, mtime, node, size, uid }: SetAttrRequest): Promise<void> {
     const inode = this.#get(node)
-    if (size !== undefined) this.contents.truncate(ContentId(inode.id), size)
+    if (size !== undefined) await this.contents.truncate(ContentId(inode.id), size)
     if (mode !== undefined) inode.mode = (inode.mode & S_IFMT) | (mode & 0o7777)
     if (mtime !== undefined) {
       inode.mtime = mtime === "now" ? now() : mtime
@@ -140,7 +140,7 @@ export class MemoryFilesystem {
     inode.uid = uid ?? inode.uid
     inode.gid = gid ?? inode.gid
     inode.ctime = now()
-    return this.#attr(inode)
+    this.session.replyAttr(id, this.#attr(inode), timeout)
   }
 
   #rename(request: Extract<Request, { op: "rename" }>): number {
@@ -198,7 +198,7 @@ export class MemoryFilesystem {
     lookup: (request) => this.#lookup(request),
     forget: (request) => request.nodes.forEach(({ count, node }) => this.#forget(node, count)),
     getattr: (request) => this.session.replyAttr(request.id, this.#attr(this.#get(request.node)), timeout),
-    setattr: (request) => this.session.replyAttr(request.id, this.#setattr(request), timeout),
+    setattr: (request) => void this.#setattr(request).catch(() => this.#end(request.id, EIO)),
     mkdir: (request) => this.session.replyEntry(request.id, this.#entry(this.#create(request))),
     mknod: (request) => this.session.replyEntry(request.id, this.#entry(this.#create(request))),
     create: (request) => {

@@ -61,6 +61,15 @@ export interface Binding {
   takeEvents(table: NativeTable, buffer: Float64Array, limit: number): number
   replyDirty(table: NativeTable, id: number, errno: number): number
   fill(table: NativeTable, id: number, offset: number, bytes: Uint8Array): number | Promise<number>
+  truncateContent(table: NativeTable, id: number, size: number): number | Promise<number>
+  allocateContent(
+    table: NativeTable,
+    id: number,
+    mode: number,
+    offset: number,
+    length: number
+  ): number | Promise<number>
+  freezeContent(table: NativeTable, id: number): number | Promise<number | readonly [generation: number, fd: number]>
   syncContent(table: NativeTable, id: number): number | Promise<number>
   readContent(table: NativeTable, id: number, offset: number, length: number): number | Promise<number | Uint8Array>
   writeContent(table: NativeTable, id: number, offset: number, bytes: Uint8Array): number | Promise<number>
@@ -80,11 +89,9 @@ export interface Binding {
     table: NativeTable,
     id: number
   ): number | readonly [valid: ReadonlyArray<number>, dirty: ReadonlyArray<number>]
-  truncateContent(table: NativeTable, id: number, size: number): number
-  allocateContent(table: NativeTable, id: number, mode: number, offset: number, length: number): number
   setContentTime(table: NativeTable, id: number, sec: number, nsec: number): number
   markClean(table: NativeTable, id: number, generation: number): number
-  freezeContent(table: NativeTable, id: number): number
+  dropContent(table: NativeTable, id: number): number
   thawContent(table: NativeTable, id: number): number
   failRange(table: NativeTable, id: number, offset: number, length: number, errno: number): number
 

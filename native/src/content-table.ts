@@ -113,16 +113,19 @@ export class ContentTable {
   }
 
   /**
-   * Cuts or extends without needing the bytes: what is cut off is forgotten, what is added reads as zeros. Breaks a
-   * freeze, marks modified, bumps the generation, moves mtime. Raises no `dirty` event: the caller knows.
+   * Cuts or extends without needing the bytes: what is cut off is forgotten, what is added reads as zeros. Copies a
+   * frozen file first, marks modified, bumps the generation, moves mtime. Raises no `dirty` event: the caller knows.
+   * Off the JavaScript thread, like all that gives promises, and in the order of the calls on this content; until it is
+   * done the content does not become clean.
    */
-  truncate(id: ContentId, size: number): void {
-    this.#check("truncate", binding.truncateContent(this.#native, id, checkInteger("truncate", "size", size)))
+  async truncate(id: ContentId, size: number): Promise<void> {
+    const checked = checkInteger("truncate", "size", size)
+    this.#check("truncate", await binding.truncateContent(this.#native, id, checked))
   }
 
-  /** fallocate(2) with mode 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; EOPNOTSUPP for others. */
-  allocate(id: ContentId, mode: number, offset: number, length: number): void {
-    const result = binding.allocateContent(
+  /** As `truncate`, for fallocate(2) mode 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; else EOPNOTSUPP. */
+  async allocate(id: ContentId, mode: number, offset: number, length: number): Promise<void> {
+    const result = await binding.allocateContent(
       this.#native,
       id,
       checkInteger("allocate", "mode", mode, 0, 0xffff),
@@ -145,12 +148,22 @@ export class ContentTable {
   }
 
   /**
-   * Until `thaw` the backing file that is open now keeps its valid bytes as they are: the first change copies it (a
-   * reflink where possible), renames the copy over `path` and goes on there. Open the file for a snapshot by its path
-   * right after freezing, in the same turn. EBUSY when it is frozen already.
+   * Forgets every range that was not changed here: it is asked for again by the next reader. Handles stay; what the
+   * kernel has cached of the file is the caller's to invalidate afterwards.
    */
-  freeze(id: ContentId): { readonly generation: number } {
-    return { generation: this.#check("freeze", binding.freezeContent(this.#native, id)) }
+  drop(id: ContentId): void {
+    this.#check("drop", binding.dropContent(this.#native, id))
+  }
+
+  /**
+   * Until `thaw` the present backing file keeps its valid bytes as they are: the first change copies it (a reflink
+   * where possible), renames the copy over `path` and goes on there. `fd` is that file for reading; close it when done.
+   * In the order of the calls on this content, so behind a copy that is under way. EBUSY when it is frozen already.
+   */
+  async freeze(id: ContentId): Promise<{ readonly generation: number; readonly fd: number }> {
+    const result = await binding.freezeContent(this.#native, id)
+    if (typeof result === "number") throw new FuseError(-result, "freeze")
+    return { generation: result[0], fd: result[1] }
   }
 
   thaw(id: ContentId): void {

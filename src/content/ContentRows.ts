@@ -53,8 +53,6 @@ export interface ContentRows {
   create(row: NewRow): ContentKey
   /** Deletes a row; its item, if it still points there, is a ghost again. One transaction. */
   drop(key: ContentKey): void
-  /** The item becomes a ghost, the row stays until its users are gone. */
-  detach(key: ContentKey): void
   /** After hydration: which ranges are on the disk. */
   saveExtents(key: ContentKey, saved: { valid: Uint8Array; complete: boolean; diskBytes: number }): void
   /** Writes went on while a commit was recorded. */
@@ -109,7 +107,6 @@ export const makeContentRows = (db: Database): ContentRows => {
     "UPDATE items SET content = NULL WHERE ino = (SELECT ino FROM contents WHERE key = ?1) AND content = ?1"
   )
   const remove = db.prepare("DELETE FROM contents WHERE key = ?")
-  const setStale = db.prepare("UPDATE contents SET stale = 1 WHERE key = ?")
   const setExtents = db.prepare("UPDATE contents SET valid = ?, complete = ?, disk_bytes = ? WHERE key = ?")
   const setEditing = db.prepare("UPDATE contents SET editing = 1 WHERE key = ?")
   const setUsed = db.prepare("UPDATE contents SET disk_bytes = ?, last_used = ?, editing = ? WHERE key = ?")
@@ -159,11 +156,6 @@ export const makeContentRows = (db: Database): ContentRows => {
       db.transaction(() => {
         unpoint.run(key)
         remove.run(key)
-      }),
-    detach: (key) =>
-      db.transaction(() => {
-        unpoint.run(key)
-        setStale.run(key)
       }),
     saveExtents: (key, { valid, complete, diskBytes }) => void setExtents.run(valid, flag(complete), diskBytes, key),
     editing: (key) => void setEditing.run(key),

@@ -101,13 +101,13 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
     )
 
   /** A change that JavaScript makes: on record as one before it is made. */
-  const edit = Effect.fnUntraced(function* (body: Body, grows: number, change: () => void) {
+  const edit = Effect.fnUntraced(function* (body: Body, grows: number, change: () => Promise<void>) {
     yield* keeper.makeRoomToWrite(grows)
     if (table.state(body.content)?.modified !== true) {
       ownerOf(store, body)
       yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
     }
-    yield* attempt(`change body ${body.key}`, change)
+    yield* attemptPromise(`change body ${body.key}`, change)
   })
 
   const commit = Effect.fnUntraced(function* (content: ContentId): Effect.fn.Return<void, ContentError> {

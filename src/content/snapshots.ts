@@ -3,7 +3,7 @@
  * thread. quickXorHash detects accidents, not attackers.
  */
 import * as fs from "node:fs"
-import { Effect, Scope, Semaphore } from "effect"
+import { Effect, PubSub, Scope, Semaphore } from "effect"
 import { quickXorHashFile, type ContentState } from "@onemount/fuse-native"
 import { type Body, hasUnsentContent, ownerOf, type Store } from "./bodies.ts"
 import { ContentError } from "./ContentError.ts"
@@ -14,7 +14,6 @@ import * as extents from "./extents.ts"
 import type { Settling } from "./settle.ts"
 
 const hashesKept = 1_000
-const freezeAttempts = 10
 
 /** The snapshot lives as long as the scope; `body` has to be open for that time. */
 export const takeSnapshot = Effect.fnUntraced(function* (
@@ -29,10 +28,13 @@ export const takeSnapshot = Effect.fnUntraced(function* (
     return yield* new ContentError({ reason: "Incomplete", detail: `body ${body.key} misses ranges` })
   }
   const { fd, generation } = yield* Effect.acquireRelease(
-    attempt(what, () => freeze(store, body)),
+    attemptPromise(what, () => store.table.freeze(body.content)),
     (frozen) =>
       Effect.catch(
-        attempt(what, () => thaw(store, body, frozen)),
+        attempt(what, () => {
+          fs.closeSync(frozen.fd)
+          store.table.thaw(body.content)
+        }),
         Effect.logWarning
       )
   )
@@ -43,37 +45,6 @@ export const takeSnapshot = Effect.fnUntraced(function* (
   const state = [before, after].find((candidate) => candidate.generation === generation)
   return { fd, size: facts.size, mtime: state?.mtime ?? facts.mtime, generation, hash }
 })
-
-interface Frozen {
-  readonly fd: number
-  readonly generation: number
-}
-
-/**
- * A descriptor of the frozen file. The first write after the freeze puts a copy under the path, and one that copied for
- * the last snapshot may do so just before: only a file that is under the path before and after the freeze is the one.
- */
-const freeze = ({ table, files }: Store, { content, key }: Body): Frozen => {
-  const path = files.path(key)
-  for (let tries = 0; tries < freezeAttempts; tries++) {
-    const fd = fs.openSync(path, "r")
-    try {
-      const { generation } = table.freeze(content)
-      if (fs.fstatSync(fd).ino === fs.statSync(path).ino) return { fd, generation }
-      table.thaw(content)
-    } catch (cause) {
-      fs.closeSync(fd)
-      throw cause
-    }
-    fs.closeSync(fd)
-  }
-  throw new ContentError({ reason: "Io", detail: `body ${key} changes too fast for a snapshot` })
-}
-
-const thaw = ({ table }: Store, { content }: Body, { fd }: Frozen): void => {
-  fs.closeSync(fd)
-  table.thaw(content)
-}
 
 const stateOf = ({ table }: Store, body: Body): Effect.Effect<ContentState, ContentError> =>
   Effect.suspend(() => {
@@ -123,11 +94,13 @@ export const verifyBody = Effect.fnUntraced(function* (store: Store, body: Body)
     attempt(`drop body ${key}`, () => {
       const state = table.state(body.content)
       if (state?.generation !== before.generation || edited()) return false
-      empty(store, body, state)
+      empty(store, body)
+      body.unsaved = 0
       return true
     })
   )
   if (!dropped) return
+  yield* PubSub.publish(store.tree.changes, [{ _tag: "Pages", ino: body.ino }])
   const detail =
     `${item.name} has ${length} bytes with hash ${hash}, the server says ${item.size} with ${item.hash}; ` +
     `the downloaded bytes were dropped`
@@ -135,19 +108,10 @@ export const verifyBody = Effect.fnUntraced(function* (store: Store, body: Body)
 })
 
 /**
- * Forgets every range. While kernel handles are attached the table keeps the body: then the item becomes a ghost, and
- * the wrong body goes with its last handle.
+ * Forgets every range. Handles stay and ask again; what the kernel read of the wrong bytes is invalidated after them.
  */
-const empty = ({ table, rows, files, hashes }: Store, body: Body, state: ContentState): void => {
-  const { content, key } = body
-  const { size, mtime, generation } = state
+const empty = ({ table, rows, hashes }: Store, { content, key }: Body): void => {
   hashes.delete(key)
   rows.emptied(key, extents.pack([]))
-  body.unsaved = 0
-  if (state.handles > 0) {
-    rows.detach(key)
-    return
-  }
-  table.close(content)
-  table.open(content, { path: files.path(key), create: true, size, mtime, valid: [], generation })
+  table.drop(content)
 }

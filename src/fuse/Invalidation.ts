@@ -24,6 +24,8 @@ const notificationsOf = (nodes: NodeTable, change: TreeChange): ReadonlyArray<No
       return [...removals(nodes, change.parent, change.name, change.ino), ...attributes(nodes, change.parent)]
     case "Attributes":
       return attributes(nodes, change.ino)
+    case "Pages":
+      return nodes.nodes(change.ino).map((node): Notification => ({ kind: "inode", node }))
     case "Content":
       return nodes.replace(change.ino) && change.parent !== null ? entries(nodes, change.parent, change.name) : []
   }

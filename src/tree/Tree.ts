@@ -29,6 +29,8 @@ export type TreeChange =
   | { readonly _tag: "Attributes"; readonly ino: Ino }
   /** The item has another content now; open handles keep the old one. */
   | { readonly _tag: "Content"; readonly ino: Ino; readonly parent: Ino | null; readonly name: string }
+  /** What was read of the content so far is not to be believed, also by open handles. */
+  | { readonly _tag: "Pages"; readonly ino: Ino }
 
 /** Where a delta enumeration stands. */
 export interface Cursor {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { constants } from "node:os"
 import { join } from "node:path"
 import { rmSync, statSync, truncateSync } from "node:fs"
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber, PubSub } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import * as Harness from "./harness.ts"
@@ -193,19 +193,30 @@ describe("hydrated ranges", () => {
         directory,
         Effect.gen(function* () {
           const store = yield* ContentStore
+          const tree = yield* Tree
           const { ino } = yield* Harness.ghost("film", bytes)
           yield* Harness.using(ino, (content) =>
             Effect.gen(function* () {
+              const changes = yield* PubSub.subscribe(tree.changes)
               const incomplete = yield* Effect.flip(store.verify(content))
               assert.strictEqual(incomplete.reason, "Incomplete")
               yield* store.fill(content, 0, bytes.with(chunk, (bytes[chunk] ?? 0) ^ 1))
               const corrupt = yield* Effect.flip(store.verify(content))
               assert.strictEqual(corrupt.reason, "Corrupt")
               assert.deepStrictEqual(store.missing(content, 0), { offset: 0, length: bytes.length })
+              // Whoever has it open keeps the same body; only what the kernel cached of it has to go.
+              assert.deepStrictEqual(yield* PubSub.take(changes), [{ _tag: "Pages", ino }])
+              assert.strictEqual((yield* Harness.itemOf(ino)).content, Number(content))
+              const again = yield* Effect.forkChild(Harness.read(content, chunk, 10), { startImmediately: true })
+              assert.deepInclude(yield* Harness.nextFetch, { content, offset: chunk })
               yield* store.fill(content, 0, bytes)
+              assert.deepStrictEqual(
+                Buffer.from(yield* Fiber.join(again)),
+                Buffer.from(bytes.subarray(chunk, chunk + 10))
+              )
               yield* store.verify(content)
               assert.deepStrictEqual(Buffer.from(yield* Harness.read(content, 0, bytes.length)), Buffer.from(bytes))
-            })
+            }).pipe(Effect.scoped)
           )
         })
       )

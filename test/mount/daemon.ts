@@ -84,6 +84,12 @@ const run = Effect.fnUntraced(function* (command: Command) {
       yield* faults.inject({ method: "GET", matches: /content|download/, times: 1000, action: { _tag: "Hang" } })
       return
     }
+    case "corrupt": {
+      const faults = yield* GraphServer.Faults
+      const action = { _tag: "CorruptByte", offset: 1234 } as const
+      yield* faults.inject({ method: "GET", matches: /download/, times: command.times, action })
+      return
+    }
     case "release":
       return yield* (yield* GraphServer.Faults).clear
     case "drain":

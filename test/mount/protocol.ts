@@ -20,6 +20,8 @@ export type Command =
   | { readonly command: "sync"; readonly timeout: number }
   /** Downloads hang from now on, until `release`. */
   | { readonly command: "hang" | "release" }
+  /** The next `times` downloads have a wrong byte. */
+  | { readonly command: "corrupt"; readonly times: number }
   /** Refuses to begin changes, as at the start of a shutdown. */
   | { readonly command: "drain" }
   /** Why the connection ended; waits for that. */

@@ -99,22 +99,6 @@ napi_value contentState(napi_env env, napi_callback_info info) {
   return list;
 }
 
-napi_value truncateContent(napi_env env, napi_callback_info info) {
-  return onContent(env, info, [](ContentTable& t, ContentId id, Arguments& arguments) -> double {
-    const uint64_t size = arguments.integer(2);
-    return arguments.ok() ? -t.truncate(id, size) : 0;
-  });
-}
-
-napi_value allocateContent(napi_env env, napi_callback_info info) {
-  return onContent(env, info, [](ContentTable& t, ContentId id, Arguments& arguments) -> double {
-    const auto mode = static_cast<int>(arguments.integer(2));
-    const uint64_t offset = arguments.integer(3);
-    const uint64_t length = arguments.integer(4);
-    return arguments.ok() ? -t.allocate(id, mode, offset, length) : 0;
-  });
-}
-
 napi_value setContentTime(napi_env env, napi_callback_info info) {
   return onBody(env, info, [](Content& content, Arguments& arguments) -> double {
     const double time[] = {arguments.number(2), arguments.number(3)};
@@ -133,12 +117,8 @@ napi_value markClean(napi_env env, napi_callback_info info) {
   });
 }
 
-napi_value freezeContent(napi_env env, napi_callback_info info) {
-  return onBody(env, info, [](Content& content, Arguments&) -> double {
-    uint64_t generation = 0;
-    const int error = content.freeze(generation);
-    return error != 0 ? -error : static_cast<double>(generation);
-  });
+napi_value dropContent(napi_env env, napi_callback_info info) {
+  return onContent(env, info, [](ContentTable& t, ContentId id, Arguments&) -> double { return -t.drop(id); });
 }
 
 napi_value thawContent(napi_env env, napi_callback_info info) {
@@ -159,9 +139,8 @@ napi_value failRange(napi_env env, napi_callback_info info) {
 void registerContentFunctions(napi_env env, napi_value exports) {
   const Function functions[] = {
       {"openContent", openContent},         {"closeContent", closeContent},       {"contentState", contentState},
-      {"truncateContent", truncateContent}, {"allocateContent", allocateContent}, {"setContentTime", setContentTime},
-      {"markClean", markClean},             {"freezeContent", freezeContent},     {"thawContent", thawContent},
-      {"failRange", failRange}};
+      {"setContentTime", setContentTime},   {"markClean", markClean},             {"dropContent", dropContent},
+      {"thawContent", thawContent},         {"failRange", failRange}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }
 

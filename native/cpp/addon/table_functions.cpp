@@ -1,5 +1,8 @@
 // The content table itself, its events, and what takes time and therefore gives promises.
+#include <unistd.h>
+
 #include <cstring>
+#include <utility>
 
 #include "functions.h"
 #include "handles.h"
@@ -61,6 +64,20 @@ napi_value replyDirty(napi_env env, napi_callback_info info) {
   return arguments.result(handle->target->replyDirty(id, static_cast<int>(error)) ? 0 : -ENOENT);
 }
 
+class OwnedDescriptor {
+ public:
+  explicit OwnedDescriptor(int fd) : fd_(fd) {}
+  ~OwnedDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  OwnedDescriptor(const OwnedDescriptor&) = delete;
+  OwnedDescriptor& operator=(const OwnedDescriptor&) = delete;
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
 // A promise of a number; `start` gets the function that settles it and returns an errno when it never will.
 template <typename Start>
 napi_value numberPromise(const Arguments& arguments, Bridge& bridge, Start start) {
@@ -90,6 +107,62 @@ napi_value fill(napi_env env, napi_callback_info info) {
   return numberPromise(arguments, *handle->bridge, [&](auto done) {
     return handle->target->fill(id, offset, std::vector<char>(bytes, bytes + length), [done](int error) { done(-error); });
   });
+}
+
+// truncateContent(table, id, size)
+napi_value truncateContent(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  const uint64_t size = arguments.integer(2);
+  if (!arguments.ok()) return arguments.invalid();
+  return numberPromise(arguments, *handle->bridge, [&](auto done) {
+    return handle->target->truncate(id, size, [done](int error) { done(-error); });
+  });
+}
+
+// allocateContent(table, id, mode, offset, length)
+napi_value allocateContent(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  const auto mode = static_cast<int>(arguments.integer(2));
+  const uint64_t offset = arguments.integer(3);
+  const uint64_t length = arguments.integer(4);
+  if (!arguments.ok()) return arguments.invalid();
+  return numberPromise(arguments, *handle->bridge, [&](auto done) {
+    return handle->target->allocate(id, mode, offset, length, [done](int error) { done(-error); });
+  });
+}
+
+// freezeContent(table, id): [generation, fd], or a negative errno
+napi_value freezeContent(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  if (!arguments.ok()) return arguments.invalid();
+  std::function<void(Bridge::Value)> settle;
+  napi_value promise = handle->bridge->promise(env, settle);
+  if (promise == nullptr) return arguments.result(-ENODEV);
+  auto done = [settle](int error, uint64_t generation, int fd) {
+    // Whoever drops the value, because nobody is left to hear, closes the descriptor with it.
+    auto file = std::make_shared<OwnedDescriptor>(fd);
+    settle([error, generation, file](napi_env env) {
+      napi_value result, number;
+      if (error != 0) {
+        napi_create_double(env, -error, &result);
+        return result;
+      }
+      napi_create_array_with_length(env, 2, &result);
+      napi_create_double(env, static_cast<double>(generation), &number);
+      napi_set_element(env, result, 0, number);
+      napi_create_int32(env, file->release(), &number);
+      napi_set_element(env, result, 1, number);
+      return result;
+    });
+  };
+  if (const int error = handle->target->freeze(id, done)) done(error, 0, -1);
+  return promise;
 }
 
 // syncContent(table, id)
@@ -156,7 +229,9 @@ void registerTableFunctions(napi_env env, napi_value exports) {
   const Function functions[] = {{"createTable", createTable}, {"disposeTable", disposeTable},
                                 {"takeEvents", takeEvents},   {"replyDirty", replyDirty},
                                 {"fill", fill},               {"syncContent", syncContent},
-                                {"readContent", readContent}, {"writeContent", writeContent}};
+                                {"readContent", readContent}, {"writeContent", writeContent},
+                                {"truncateContent", truncateContent}, {"allocateContent", allocateContent},
+                                {"freezeContent", freezeContent}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }
 

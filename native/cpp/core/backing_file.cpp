@@ -20,6 +20,13 @@ int BackingFile::open(const std::string& path, int flags, std::shared_ptr<Backin
   return 0;
 }
 
+int BackingFile::openAgain(int& error) const {
+  const std::string path = "/proc/self/fd/" + std::to_string(fd_);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  error = fd < 0 ? errno : 0;
+  return fd;
+}
+
 ssize_t BackingFile::read(void* to, size_t length, uint64_t offset) const {
   size_t done = 0;
   while (done < length) {

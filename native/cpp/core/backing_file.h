@@ -24,6 +24,8 @@ class BackingFile {
   static int open(const std::string& path, int flags, std::shared_ptr<BackingFile>& out);
 
   int fd() const { return fd_; }
+  /// A new descriptor of the same file, for reading only, wherever its name is by now. -1 with an errno in `error`.
+  int openAgain(int& error) const;
   /// Bytes read, fewer than asked only at the end of the file; negative errno.
   ssize_t read(void* to, size_t length, uint64_t offset) const;
   /// Bytes written, fewer than asked only when an error followed (the error comes with the next call); negative errno.

@@ -93,6 +93,9 @@ class Content {
   std::vector<WaiterId> takeAllWaiters();
 
   // Writes (content_writes.cpp)
+  /// A change is going to be made or has ended; while one is under way the content cannot become clean.
+  void beginChange();
+  void endChange();
   WriteGate gate(WaiterId waiter, uint64_t offset, const char* bytes, size_t length);
   /// The answer to the permission that `gate` asked for. Returns the writers to be failed; on success the parked ones
   /// are to be taken with `nextParkedWrite` until there is none.
@@ -110,7 +113,10 @@ class Content {
   ContentSnapshot snapshot();
   void setTime(timespec mtime);
   bool markClean(uint64_t generation);
-  int freeze(uint64_t& generation);
+  /// Forgets every range that was not changed here, so that it is asked for again. 0 or an errno.
+  int drop();
+  /// EBUSY when frozen already. `file` is the one that will not be changed any more.
+  int freeze(uint64_t& generation, std::shared_ptr<BackingFile>& file);
   int thaw();
   uint64_t size();
   uint64_t generation();
@@ -137,9 +143,9 @@ class Content {
   std::vector<Extent> requestLocked(uint64_t start, uint64_t end);
   void releaseLocked(std::vector<WaiterId>& released);
   void changedLocked();
-  /// Requires changing_. Keeps the frozen file as it is; only [0, keep) has to be in the copy.
-  int prepareChange(uint64_t keep, std::shared_ptr<BackingFile>& file);
-  int copyOnWrite(uint64_t keep);
+  /// Requires changing_. Keeps the frozen file as it is; only `kept` up to `end` has to be in the copy.
+  int prepareChange(const ExtentMap& kept, uint64_t end, std::shared_ptr<BackingFile>& file);
+  int copyOnWrite(const ExtentMap& kept, uint64_t end);
   int punch(const BackingFile& file, int mode, uint64_t offset, uint64_t length);
 
   const std::string path_;
@@ -162,8 +168,8 @@ class Content {
   bool frozen_ = false;
   bool copied_ = false;
   bool closed_ = false;
-  /// A write has passed the permission check and not counted yet.
-  bool writing_ = false;
+  /// Changes that were begun and not counted in the generation yet.
+  uint32_t changes_ = 0;
 };
 
 }  // namespace fuse_native

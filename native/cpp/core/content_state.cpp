@@ -54,7 +54,7 @@ void Content::setTime(timespec mtime) {
 bool Content::markClean(uint64_t generation) {
   std::lock_guard lock(state_);
   // A granted write that has not been applied yet is a change of the next generation already.
-  const bool writing = writing_ || permission_ == Permission::Asking || permission_ == Permission::Draining;
+  const bool writing = changes_ > 0 || permission_ == Permission::Asking || permission_ == Permission::Draining;
   if (generation_ != generation || writing) return false;
   modified_ = false;
   permission_ = Permission::Ask;
@@ -62,7 +62,18 @@ bool Content::markClean(uint64_t generation) {
   return true;
 }
 
-int Content::freeze(uint64_t& generation) {
+int Content::drop() {
+  std::lock_guard changing(changing_);
+  std::shared_ptr<BackingFile> file;
+  // The bytes that come instead must not go into a frozen file either.
+  if (const int error = prepareChange(dirty_, UINT64_MAX, file)) return error;
+  std::lock_guard lock(state_);
+  // The file keeps the old bytes until others are filled in: a reader that is under way must not get zeros.
+  valid_ = dirty_;
+  return 0;
+}
+
+int Content::freeze(uint64_t& generation, std::shared_ptr<BackingFile>& file) {
   std::lock_guard changing(changing_);
   std::lock_guard lock(state_);
   if (closed_) return EBADF;
@@ -70,6 +81,7 @@ int Content::freeze(uint64_t& generation) {
   frozen_ = true;
   copied_ = false;
   generation = generation_;
+  file = file_;
   return 0;
 }
 
@@ -80,7 +92,7 @@ int Content::thaw() {
   return 0;
 }
 
-int Content::prepareChange(uint64_t keep, std::shared_ptr<BackingFile>& file) {
+int Content::prepareChange(const ExtentMap& kept, uint64_t end, std::shared_ptr<BackingFile>& file) {
   bool copy = false;
   {
     std::lock_guard lock(state_);
@@ -88,14 +100,14 @@ int Content::prepareChange(uint64_t keep, std::shared_ptr<BackingFile>& file) {
     copy = frozen_ && !copied_;
   }
   if (copy) {
-    if (const int error = copyOnWrite(keep)) return error;
+    if (const int error = copyOnWrite(kept, end)) return error;
   }
   std::lock_guard lock(state_);
   file = file_;
   return 0;
 }
 
-int Content::copyOnWrite(uint64_t keep) {
+int Content::copyOnWrite(const ExtentMap& kept, uint64_t end) {
   std::shared_ptr<BackingFile> from;
   std::vector<Extent> ranges;
   uint64_t size = 0;
@@ -103,7 +115,7 @@ int Content::copyOnWrite(uint64_t keep) {
     std::lock_guard lock(state_);
     from = file_;
     size = size_;
-    ranges = valid_.within(0, keep);
+    ranges = kept.within(0, end);
   }
   const std::string copyPath = path_ + ".copy";
   std::shared_ptr<BackingFile> to;

@@ -6,7 +6,8 @@
 namespace fuse_native {
 
 namespace {
-constexpr size_t kFillers = 2;
+// More than one that copies or syncs a large file must not keep the downloads of all others waiting.
+constexpr size_t kFillers = 4;
 // Every event belongs to a waiter, so their number is bounded by who waits; nobody is held back for them.
 constexpr size_t kEventLimit = std::numeric_limits<size_t>::max();
 }  // namespace
@@ -60,22 +61,53 @@ int ContentTable::close(ContentId id) {
   return 0;
 }
 
-int ContentTable::truncate(ContentId id, uint64_t size) {
+int ContentTable::drop(ContentId id) {
   ContentPtr content;
   if (const int error = find(id, content)) return error;
-  std::vector<WaiterId> released;
-  const int error = content->body->truncate(size, released);
-  serveLater(content, std::move(released));
-  return error;
+  return content->body->drop();
 }
 
-int ContentTable::allocate(ContentId id, int mode, uint64_t offset, uint64_t length) {
+int ContentTable::truncate(ContentId id, uint64_t size, Done done) {
+  auto change = [size](Content& body, std::vector<WaiterId>& released) { return body.truncate(size, released); };
+  return changeLater(id, std::move(change), std::move(done));
+}
+
+int ContentTable::allocate(ContentId id, int mode, uint64_t offset, uint64_t length, Done done) {
+  auto change = [mode, offset, length](Content& body, std::vector<WaiterId>& released) {
+    return body.allocate(mode, offset, length, released);
+  };
+  return changeLater(id, std::move(change), std::move(done));
+}
+
+int ContentTable::changeLater(ContentId id, std::function<int(Content&, std::vector<WaiterId>&)> change, Done done) {
   ContentPtr content;
   if (const int error = find(id, content)) return error;
-  std::vector<WaiterId> released;
-  const int error = content->body->allocate(mode, offset, length, released);
-  serveLater(content, std::move(released));
-  return error;
+  // From now on, not from when its turn comes: nobody may call the content clean in between.
+  content->body->beginChange();
+  const bool posted = fillers_->post(content->strand, [self = shared_from_this(), content, change, done] {
+    std::vector<WaiterId> released;
+    const int error = change(*content->body, released);
+    content->body->endChange();
+    self->serve(released);
+    done(error);
+  });
+  if (!posted) content->body->endChange();
+  return posted ? 0 : ENODEV;
+}
+
+int ContentTable::freeze(ContentId id, FreezeDone done) {
+  ContentPtr content;
+  if (const int error = find(id, content)) return error;
+  const bool posted = fillers_->post(content->strand, [content, done] {
+    uint64_t generation = 0;
+    std::shared_ptr<BackingFile> file;
+    int error = content->body->freeze(generation, file);
+    if (error != 0) return done(error, 0, -1);
+    const int fd = file->openAgain(error);
+    if (fd < 0) content->body->thaw();
+    done(error, generation, fd);
+  });
+  return posted ? 0 : ENODEV;
 }
 
 int ContentTable::fill(ContentId id, uint64_t offset, std::vector<char> bytes, Done done) {

@@ -5,7 +5,7 @@
 // waiter once its content released it. Taking a waiter out of `waiting_` is what entitles to call it, so each is called
 // exactly once, or never after `cancel`. What JavaScript has to do comes out as events: `fetch` and `dirty`.
 //
-// Slow work runs on two filler threads, one strand per content. Callbacks run on whichever thread released the waiter.
+// Slow work runs on a few filler threads, one strand per content. Callbacks run on whichever thread released the waiter.
 #pragma once
 
 #include <atomic>
@@ -37,6 +37,8 @@ using ContentPtr = std::shared_ptr<OpenContent>;
 using Done = std::function<void(int error)>;
 /// `bytes` are valid during the call only.
 using ReadDone = std::function<void(int error, const char* bytes, size_t length)>;
+/// `fd` is a descriptor of the frozen file, open for reading, that the receiver has to close; -1 with an error.
+using FreezeDone = std::function<void(int error, uint64_t generation, int fd)>;
 /// Bytes written or negative errno.
 using WriteDone = std::function<void(ssize_t result)>;
 
@@ -52,13 +54,18 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   /// EBUSY while handles are attached.
   int close(ContentId id);
   int find(ContentId id, ContentPtr& out);
-  int truncate(ContentId id, uint64_t size);
-  int allocate(ContentId id, int mode, uint64_t offset, uint64_t length);
-  int fill(ContentId id, uint64_t offset, std::vector<char> bytes, Done done);
+  int drop(ContentId id);
   int failRange(ContentId id, uint64_t offset, uint64_t length, int error);
+
+  // On the content's strand, in the order of the calls. `done` is called once, unless an errno comes back at once.
+  int truncate(ContentId id, uint64_t size, Done done);
+  int allocate(ContentId id, int mode, uint64_t offset, uint64_t length, Done done);
+  int freeze(ContentId id, FreezeDone done);
+  int fill(ContentId id, uint64_t offset, std::vector<char> bytes, Done done);
   int sync(ContentId id, Done done);
   int read(ContentId id, uint64_t offset, size_t length, ReadDone done);
   int write(ContentId id, uint64_t offset, std::vector<char> bytes, WriteDone done);
+
   /// Answers a `dirty` event; `error` 0 grants. False when the number is unknown or answered.
   bool replyDirty(WaiterId question, int error);
   /// EBUSY while a session serves from the table. Fails all waiters with ENODEV and closes the files.
@@ -95,7 +102,8 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   void await(WaiterId waiter, Waiting waiting);
   std::optional<Waiting> takeWaiting(WaiterId waiter);
   void serve(const std::vector<WaiterId>& released);
-  void serveLater(const ContentPtr& content, std::vector<WaiterId> released);
+  /// A change that may take long: `change` gets the body and collects the readers that it satisfies.
+  int changeLater(ContentId id, std::function<int(Content&, std::vector<WaiterId>&)> change, Done done);
   void fail(const std::vector<WaiterId>& waiters, int error);
   void ask(const ContentPtr& content);
   void applyParkedWrites(const ContentPtr& content);

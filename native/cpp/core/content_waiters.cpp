@@ -134,12 +134,6 @@ void ContentTable::serve(const std::vector<WaiterId>& released) {
   }
 }
 
-void ContentTable::serveLater(const ContentPtr& content, std::vector<WaiterId> released) {
-  if (released.empty()) return;
-  auto job = [self = shared_from_this(), released] { self->serve(released); };
-  if (!fillers_->post(content->strand, std::move(job))) fail(released, ENODEV);
-}
-
 void ContentTable::fail(const std::vector<WaiterId>& waiters, int error) {
   for (const WaiterId waiter : waiters) {
     const auto waiting = takeWaiting(waiter);

@@ -42,6 +42,16 @@ std::optional<ParkedWrite> Content::nextParkedWrite() {
   return next;
 }
 
+void Content::beginChange() {
+  std::lock_guard lock(state_);
+  changes_ += 1;
+}
+
+void Content::endChange() {
+  std::lock_guard lock(state_);
+  changes_ -= 1;
+}
+
 void Content::changedLocked() {
   generation_ += 1;
   modified_ = true;
@@ -58,13 +68,13 @@ ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, bool p
     std::lock_guard lock(state_);
     if (closed_) return -EBADF;
     if (!permitted && permission_ != Permission::Granted) return -EAGAIN;
-    writing_ = true;
+    changes_ += 1;
   }
   std::shared_ptr<BackingFile> file;
-  const int error = prepareChange(UINT64_MAX, file);
+  const int error = prepareChange(valid_, UINT64_MAX, file);
   const ssize_t n = error != 0 ? -error : file->write(bytes, length, offset);
   std::lock_guard lock(state_);
-  writing_ = false;
+  changes_ -= 1;
   if (n <= 0) return n;
   const uint64_t end = offset + static_cast<uint64_t>(n);
   // Bytes between the old end and the write read as zeros: a hole that is part of the content.
@@ -80,7 +90,7 @@ ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, bool p
 int Content::truncate(uint64_t size, std::vector<WaiterId>& released) {
   std::lock_guard changing(changing_);
   std::shared_ptr<BackingFile> file;
-  if (const int error = prepareChange(size, file)) return error;
+  if (const int error = prepareChange(valid_, size, file)) return error;
   if (const int error = file->truncate(size)) return error;
   std::lock_guard lock(state_);
   if (size > size_) {
@@ -116,7 +126,7 @@ int Content::allocate(int mode, uint64_t offset, uint64_t length, std::vector<Wa
     }
     return punch(*file, mode, offset, length);
   }
-  if (const int error = prepareChange(UINT64_MAX, file)) return error;
+  if (const int error = prepareChange(valid_, UINT64_MAX, file)) return error;
   const uint64_t zeroEnd = std::min(end, oldSize);
   if ((punching || zeroing) && offset < zeroEnd) {
     if (const int error = punch(*file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, zeroEnd - offset)) return error;

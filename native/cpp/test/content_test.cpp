@@ -130,9 +130,12 @@ TEST(content_freeze_keeps_the_old_file) {
   uint64_t written = 0;
   CHECK(content->fill("0123456789", 0, 10, released, written) == 0);
   uint64_t generation = 0;
-  CHECK(content->freeze(generation) == 0);
-  CHECK(content->freeze(generation) == EBUSY);
-  const int snapshot = ::open(file.path().c_str(), O_RDONLY);
+  std::shared_ptr<BackingFile> frozen;
+  CHECK(content->freeze(generation, frozen) == 0);
+  CHECK(content->freeze(generation, frozen) == EBUSY);
+  int error = 0;
+  const int snapshot = frozen->openAgain(error);
+  CHECK(snapshot >= 0 && error == 0);
   CHECK(content->write("XX", 2, 4, false, released) == 2);
   char old[10];
   CHECK(::pread(snapshot, old, 10, 0) == 10);
@@ -145,6 +148,39 @@ TEST(content_freeze_keeps_the_old_file) {
   CHECK(std::memcmp(old, "0123456789", 10) == 0);
   ::close(snapshot);
   CHECK(content->snapshot().generation == generation + 2);
+}
+
+TEST(content_drop_keeps_what_was_written_and_asks_for_the_rest) {
+  TemporaryFile file;
+  auto content = ghost(file, 3 * kPage);
+  std::vector<WaiterId> released;
+  uint64_t written = 0, generation = 0;
+  const std::string wrong(3 * kPage, 'w'), right(3 * kPage, 'r');
+  CHECK(content->fill(wrong.data(), 0, wrong.size(), released, written) == 0);
+  CHECK(content->write("LOCAL", 5, 10, false, released) == 5);
+  content->attach();
+  std::shared_ptr<BackingFile> frozen;
+  CHECK(content->freeze(generation, frozen) == 0);
+  CHECK(content->drop() == 0);
+  CHECK(content->snapshot().valid == (std::vector<Extent>{{10, 15}}));
+  CHECK(content->snapshot().generation == generation);
+  CHECK(content->handles() == 1);
+  CHECK(content->park(1, 0, 20).fetches.size() == 2);
+  CHECK(content->fill(right.data(), 0, right.size(), released, written) == 0);
+  CHECK(released == std::vector<WaiterId>{1});
+  CHECK(text(*content, 8, 9) == "rrLOCALrr");
+  char old[4];
+  CHECK(frozen->read(old, 4, kPage) == 4 && std::memcmp(old, "wwww", 4) == 0);
+  CHECK(content->thaw() == 0);
+}
+
+TEST(content_is_not_clean_while_a_change_is_under_way) {
+  TemporaryFile file;
+  auto content = ghost(file, 10);
+  content->beginChange();
+  CHECK(!content->markClean(0));
+  content->endChange();
+  CHECK(content->markClean(0));
 }
 
 TEST(content_allocates_and_punches) {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync } from "node:fs"
+import { closeSync, readFileSync, readSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, assert, describe, it } from "vitest"
 import { ContentId } from "../../src/index.ts"
@@ -174,8 +174,7 @@ os.close(fd)`
     const { contents, folder, mountpoint } = (filesystem = new FlatFilesystem())
     filesystem.add(1, { size: 10 })
     await contents.fill(one, 0, Buffer.from("0123456789"))
-    const { generation } = contents.freeze(one)
-    const snapshot = openSync(join(folder, "1"), "r")
+    const { fd: snapshot, generation } = await contents.freeze(one)
     await python(mountpoint, write)
     const kept = Buffer.alloc(20)
     assert.strictEqual(readSync(snapshot, kept, 0, 20, 0), 10)

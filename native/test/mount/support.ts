@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ContentId, ContentTable, HandleId, NodeId, Session, rootNodeId } from "../../src/index.ts"
-import type { Attr, ContentEvent, ContentOptions, MountOptions, Request } from "../../src/index.ts"
+import type { Attr, ContentEvent, ContentOptions, MountOptions, Request, SetAttrRequest } from "../../src/index.ts"
 
 export interface Finished {
   readonly code: number | null
@@ -156,6 +156,11 @@ export class FlatFilesystem {
       : attr(node, 0o100644, this.contents.state(ContentId(node - 1))?.size ?? 0)
   }
 
+  async #setattr({ id, node, size }: SetAttrRequest): Promise<void> {
+    if (size !== undefined) await this.contents.truncate(ContentId(node - 1), size)
+    this.session.replyAttr(id, this.#attr(node), 100)
+  }
+
   #answer(request: Request): void {
     const { session } = this
     switch (request.op) {
@@ -177,8 +182,7 @@ export class FlatFilesystem {
       case "getattr":
         return session.replyAttr(request.id, this.#attr(request.node), 100)
       case "setattr":
-        if (request.size !== undefined) this.contents.truncate(ContentId(request.node - 1), request.size)
-        return session.replyAttr(request.id, this.#attr(request.node), 100)
+        return void this.#setattr(request)
       case "open":
         return session.replyOpen(request.id, {
           handle: HandleId(request.id),
