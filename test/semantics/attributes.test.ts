@@ -2,6 +2,8 @@
 import { assert, describe, test } from "vitest"
 import { here, put, python, shareMount, startPython, whileSilent } from "./support.ts"
 
+const state = (path: string) => `os.getxattr("${path}", "user.onemount.state").decode()`
+
 describe("attributes", () => {
   const shared = shareMount(async (drive) => {
     await put(drive, "remote.txt", "from the server")
@@ -137,7 +139,6 @@ print({errno_of(os.setxattr, "told.txt", "user.onemount." + name, b"x") for name
   })
 
   test("A10: the state goes from GHOST to HYDRATED by reading, to DIRTY_LOCAL by writing, and back with the upload", async () => {
-    const state = (path: string) => `os.getxattr("${path}", "user.onemount.state").decode()`
     await put(shared.drive, "states.txt", "three states")
     await shared.mount.sync()
     const out = await whileSilent(shared.drive, () =>

@@ -60,12 +60,18 @@ os.unlink("moved/file"); print(os.listdir("moved"), os.path.exists("made"), time
     assert.strictEqual(await idOf("target.txt"), source)
   })
 
-  test("D11: more than 100 deletions that are more than a quarter of the drive wait, sync says so, nothing is deleted", async () => {
+  test("D11: more than 100 deletions that are more than a quarter of the drive wait until `sync --allow-deletes`", async () => {
     await here(shared.mount, "rm -r Many; test ! -e Many")
     const end = await shared.mount.cli(["sync", "--wait", "--timeout", "5", shared.mount.path])
     assert.strictEqual(end.code, 1)
     assert.match(end.stderr, /: delete: \d+ deletions at once wait for confirmation/)
     assert.isAtLeast((await paths(shared.drive)).filter((path) => path.startsWith("/Many/")).length, 121)
-    assert.isAtLeast((await shared.mount.status()).pending.parked, 121)
+    assert.isAtLeast((await shared.mount.status()).pending.paused, 121)
+    const yes = await shared.mount.cli(["sync", "--wait", "--allow-deletes", shared.mount.path])
+    assert.strictEqual(yes.code, 0, yes.stderr)
+    assert.deepStrictEqual(
+      (await paths(shared.drive)).filter((path) => path.startsWith("/Many")),
+      []
+    )
   })
 })

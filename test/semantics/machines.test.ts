@@ -6,6 +6,10 @@ import { eventually, here, put, putFolder, python, shareMount, startPython } fro
 const copyOf = (stem: string, extension: string) =>
   new RegExp(`^${stem} \\(conflict .+ \\d{4}-\\d\\d-\\d\\d \\d{4}\\)\\.${extension}$`)
 
+const list = async (mount: Mount, folder: string) => (await here(mount, `ls -A ${folder}`)).split("\n").slice(0, -1)
+const texts = async (mount: Mount, folder: string) =>
+  (await here(mount, `cd ${folder}; for f in *; do cat "$f"; echo; done`)).split("\n").slice(0, -1).toSorted()
+
 describe("A and B", () => {
   let b: Mount
   const shared = shareMount(async (drive) => {
@@ -21,9 +25,6 @@ describe("A and B", () => {
 
   const atA = (script: string) => here(shared.mount, script)
   const atB = (script: string) => here(b, script)
-  const list = async (mount: Mount, folder: string) => (await here(mount, `ls -A ${folder}`)).split("\n").slice(0, -1)
-  const texts = async (mount: Mount, folder: string) =>
-    (await here(mount, `cd ${folder}; for f in *; do cat "$f"; echo; done`)).split("\n").slice(0, -1).toSorted()
   /** First A, then B, then A again, which so sees what B made of it. */
   const syncAll = async () => {
     await shared.mount.sync()
