@@ -243,7 +243,7 @@ const end = Effect.fnUntraced(function* (
     const graceful = yield* unmount(mounted.value, shutdown.unmount)
     if (!graceful) {
       yield* Ref.set(forced, true)
-      yield* Effect.ignore(detach(mountpoint))
+      yield* tearDown(mounted.value, mountpoint)
     }
   }
   const budget = Math.max(lastMoments, shutdown.total - shutdown.drain - shutdown.unmount)
@@ -281,6 +281,14 @@ const unmount = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
     work: Context.get(mounted, FuseSession).unmount({ deadline: force ? 0 : (budget * 3) / 4, force })
   })
   return Option.isSome(report) && report.value.outcome !== "forced"
+})
+
+/** By force while the mount still has its path: afterwards nobody who waits in it could be sent away. */
+const tearDown = Effect.fnUntraced(function* (mounted: Mounted, mountpoint: string) {
+  const lifecycle = yield* Lifecycle
+  const work = Context.get(mounted, FuseSession).unmount({ deadline: 0, force: true })
+  const done = yield* lifecycle.stage({ phase: "UNMOUNTING", budget: lastMoments, forcible: false, work })
+  if (Option.isNone(done)) yield* Effect.ignore(detach(mountpoint), { log: true })
 })
 
 // ── the embedded drive alone ──

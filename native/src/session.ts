@@ -181,10 +181,14 @@ export class Session {
     this.#check("notified", await binding.notified(this.#native))
   }
 
-  /** Idempotent: further calls get the first one's report. Keep taking and answering requests until it resolves. */
+  /**
+   * Idempotent: further calls get the first one's report; one with `force` ends the patience of a first one without.
+   * Keep taking and answering requests until it resolves.
+   */
   unmount(options: UnmountOptions): Promise<UnmountReport> {
     const { deadline, force } = checkUnmountOptions(options)
-    this.#unmounting ??= this.#unmount(deadline, force)
+    if (this.#unmounting === undefined) this.#unmounting = this.#unmount(deadline, force)
+    else if (force && mounted.has(this)) void binding.unmount(this.#native, deadline, force)
     return this.#unmounting
   }
 

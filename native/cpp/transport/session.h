@@ -161,6 +161,8 @@ class Session : public std::enable_shared_from_this<Session> {
   /// New requests are refused: a forced unmount is under way.
   std::atomic<bool> refusing_{false};
   std::atomic<bool> unmounting_{false};
+  /// Somebody lost patience with the polite unmount that is under way.
+  std::atomic<bool> hurry_{false};
   std::atomic<bool> finished_{false};
   std::atomic<bool> left_{false};
 };

@@ -73,6 +73,12 @@ uint64_t millisecondsSince(Clock::time_point start) {
 }  // namespace
 
 void Session::unmount(Milliseconds deadline, bool force, std::function<void(UnmountResult)> done) {
+  // A later call only hurries on the one under way, which reports to its own caller.
+  if (unmounting_.exchange(true)) {
+    if (force) hurry_ = true;
+    done({});
+    return;
+  }
   auto work = [self = shared_from_this(), deadline, force, done] { done(self->runUnmount(deadline, force)); };
   if (const int error = ThreadGroup().spawn("fuse-unmount", work)) {
     // No thread to be had: the short way out needs none.
@@ -84,10 +90,14 @@ void Session::unmount(Milliseconds deadline, bool force, std::function<void(Unmo
 UnmountResult Session::runUnmount(Milliseconds deadline, bool force) {
   const auto start = Clock::now();
   UnmountResult result;
-  unmounting_ = true;
   bool unmounted = false;
   int error = force ? EBUSY : 0;
   while (!force && !loopsEnded_) {
+    if (hurry_) {
+      error = EBUSY;
+      force = true;
+      break;
+    }
     const auto mounted = findMount(options_.mountpoint);
     if (!mounted.has_value()) break;
     // Something else on top of our mount is not ours to remove.
@@ -114,7 +124,7 @@ UnmountResult Session::runUnmount(Milliseconds deadline, bool force) {
     result.reason = "was unmounted from outside, and open files kept the connection";
   } else {
     result.outcome = UnmountResult::Outcome::Forced;
-    result.reason = deadline.count() == 0 ? "force was asked for" : "busy until the deadline";
+    result.reason = deadline.count() == 0 || hurry_ ? "force was asked for" : "busy until the deadline";
     if (error != EBUSY) result.reason = "unmount failed with errno " + std::to_string(error);
   }
   if (!unmounted && !loopsEnded_) {

@@ -117,6 +117,21 @@ describe("a session", () => {
     assert.strictEqual(contents.state(one)?.handles, 0)
   })
 
+  it("stops being polite when force is asked for meanwhile", async () => {
+    const { mountpoint, session, signal } = mount()
+    filesystem?.add(1, { size: page })
+    const blocked = reader(mountpoint, "f1")
+    await signal.until(() => filesystem?.of("fetch").length === 1)
+    const leaving = session.unmount({ deadline: 30_000 })
+    const asked = performance.now()
+    const hurried = await session.unmount({ deadline: 0, force: true })
+    assert.isBelow(performance.now() - asked, 2000)
+    assert.strictEqual(await leaving, hurried)
+    assert.strictEqual(hurried.outcome, "forced")
+    assert.isFalse(isMounted(mountpoint))
+    assert.notStrictEqual((await blocked.finished).code, 0)
+  })
+
   it("waits for a busy mount and goes politely when it is free", async () => {
     const { mountpoint, session } = mount()
     const busy = start("sh", "-c", `cd ${mountpoint}; echo in; sleep 0.3`)
