@@ -1,0 +1,89 @@
+/**
+ * Two parties change the same few names at random, one through the mount, one through the API. When they rest and
+ * `sync --wait` returned 0, mount and drive are the same tree, nothing is pending, and nothing goes on being sent.
+ * A failure names its seed; `CONVERGENCE_SEEDS=7,8` runs those alone.
+ */
+import { afterAll, assert, beforeAll, describe, test } from "vitest"
+import { random } from "./actors/random.ts"
+import { actor, type Drive, Harness, type Mount, shell } from "./harness.ts"
+
+const only = process.env["CONVERGENCE_SEEDS"]
+const seeds = only === undefined ? [1, 2, 3, 4, 5, 6] : only.split(",").map(Number)
+
+/** As actors/random-changes.ts, through the API. Refusals are part of life. */
+const changeRemotely = async (drive: Drive, folder: string, seed: number, count: number): Promise<void> => {
+  const below = random(seed + 1000)
+  const names = ["a", "b", "c.txt", "D", "é"]
+  const path = () =>
+    [folder, ...Array.from({ length: 1 + below(3) }, () => names[below(names.length)]!)]
+      .map(encodeURIComponent)
+      .join("/")
+  const idOf = async (at: string): Promise<string | undefined> => {
+    const response = await drive.call("GET", `/me/drive/root:/${at}`)
+    return response.ok ? ((await response.json()) as { id: string }).id : undefined
+  }
+  for (let i = 0; i < count; i++) {
+    const target = path()
+    switch (below(6)) {
+      case 0:
+      case 1:
+        await drive.call("PUT", `/me/drive/root:/${target}:/content`, `remote ${seed}.${i} `.repeat(1 + below(400)))
+        break
+      case 2:
+        await drive.call("POST", `/me/drive/root:/${target}:/children`, {
+          name: names[below(names.length)],
+          folder: {}
+        })
+        break
+      case 3: {
+        const id = await idOf(target)
+        if (id !== undefined) await drive.call("PATCH", `/me/drive/items/${id}`, { name: names[below(names.length)] })
+        break
+      }
+      case 4: {
+        const [id, parent] = [await idOf(target), await idOf(path())]
+        if (id !== undefined && parent !== undefined) {
+          await drive.call("PATCH", `/me/drive/items/${id}`, { parentReference: { id: parent } })
+        }
+        break
+      }
+      default: {
+        const id = await idOf(target)
+        if (id !== undefined) await drive.call("DELETE", `/me/drive/items/${id}`)
+      }
+    }
+  }
+}
+
+describe("two parties at random", () => {
+  let harness: Harness
+  let drive: Drive
+  let mount: Mount
+
+  beforeAll(async () => {
+    harness = await Harness.open()
+    drive = await harness.serve()
+    mount = await harness.mount(drive)
+  }, 120_000)
+  afterAll(() => harness.close(), 120_000)
+
+  for (const seed of seeds) {
+    test(`seed ${seed} converges`, async () => {
+      const folder = `run-${seed}`
+      await shell(`mkdir ${folder}`, { cwd: mount.path })
+      await mount.sync()
+      for (let round = 0; round < 3; round++) {
+        await Promise.all([
+          actor("random-changes", [`${mount.path}/${folder}`, String(seed * 10 + round), "60"]),
+          changeRemotely(drive, folder, seed * 10 + round, 25)
+        ])
+      }
+      await mount.sync()
+      // What was decided in the first sync (conflict copies, restored items) is sent in the second.
+      await mount.sync()
+      assert.strictEqual((await mount.status()).pending.intents, 0)
+      const [here, there] = [await mount.listing(), await drive.listing()]
+      assert.deepStrictEqual(new Map([...there].toSorted()), new Map([...here].toSorted()))
+    }, 120_000)
+  }
+})
