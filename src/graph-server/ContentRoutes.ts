@@ -1,11 +1,12 @@
 /** File content: the redirect to a download URL, that URL itself with ranges, and the simple upload. */
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { ApiError, attempt, invalidRange, invalidRequest, itemNotFound } from "./ApiError.ts"
 import { conflictOf } from "./Bodies.ts"
 import { type Call, contentLength, empty } from "./Call.ts"
 import { mimeType } from "./DriveItemShape.ts"
 import { conditionsOf, contentTarget, type DriveParts, find, itemReply } from "./DriveParts.ts"
 import type { DriveResponse, HeaderRecord } from "./Exchange.ts"
+import type { ItemRow } from "./ItemTable.ts"
 import type { ItemAddress } from "./Routing.ts"
 
 export const getContent = (parts: DriveParts, call: Call, address: ItemAddress) =>
@@ -32,9 +33,30 @@ export const putContent = Effect.fnUntraced(function* (parts: DriveParts, call: 
       parts.model.putContent(contentTarget(parts, address), stored, { now: call.now, conflict, conditions })
     )
   )
+  const item = yield* rewriteOffice(parts, call, done.item)
   yield* parts.contents.sweep(call.now)
-  return yield* attempt(() => itemReply(parts, call, done.item, done.created ? 201 : 200))
+  return yield* attempt(() => itemReply(parts, call, item, done.created ? 201 : 200))
 })
+
+/** What SharePoint promotes properties into; the bytes are not those of any format, only different ones. */
+const officeName = /\.(docx|xlsx|pptx)$/i
+const promotedProperties = new TextEncoder().encode("<promoted properties />")
+
+/** The item as the server leaves it after an upload: see DriveSettings.rewriteOffice. */
+export const rewriteOffice = (parts: DriveParts, call: Call, row: ItemRow): Effect.Effect<ItemRow, ApiError> => {
+  if (!parts.settings.rewriteOffice || row.content === null || !officeName.test(row.name)) return Effect.succeed(row)
+  const old = parts.contents.read(row.content, { offset: 0, length: row.size })
+  const size = row.size + promotedProperties.length
+  return parts.contents.store(
+    Stream.concat(old, Stream.succeed(promotedProperties)),
+    { limit: size, expected: size },
+    (stored) =>
+      attempt(() => {
+        const times = { modified: row.fs_modified }
+        return parts.model.putContent({ item: row.id }, stored, { now: call.now, conflict: "replace", times }).item
+      })
+  )
+}
 
 export const download = (parts: DriveParts, call: Call, segments: ReadonlyArray<string>) =>
   attempt((): DriveResponse => {

@@ -21,6 +21,7 @@ export interface DriveEntry {
   /** quickXorHash; null for folders. */
   readonly hash: string | null
   readonly eTag: string
+  /** Empty where there is none: folders of business drives. */
   readonly cTag: string
   /** fileSystemInfo.lastModifiedDateTime, milliseconds since the epoch. */
   readonly modified: number
@@ -83,7 +84,7 @@ const makeAdmin = (
     size: row.size,
     hash: row.hash,
     eTag: model.tags.eTag(row),
-    cTag: model.tags.cTag(row),
+    cTag: model.tags.cTag(row) ?? "",
     modified: row.fs_modified
   })
 

@@ -1,8 +1,9 @@
-/** driveItem, drive and user as JSON, in the flavour of a personal drive (Microsoft Graph, driveItem resource type). */
+/** driveItem, drive and user as JSON, (Microsoft Graph, driveItem, drive and user resource types). */
 import { getType } from "effect/http/Mime"
 import { Option } from "effect"
 import type { DriveModel } from "./DriveModel.ts"
 import type { ItemRow } from "./ItemTable.ts"
+import { specialName } from "./SpecialFolders.ts"
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -27,7 +28,7 @@ export const timestamp = (millis: number): string => new Date(millis).toISOStrin
 
 export const mimeType = (name: string): string => Option.getOrElse(getType(name), () => "application/octet-stream")
 
-const identity = { user: { displayName: "Embedded Drive", id: "0" } }
+export const identity = { user: { displayName: "Embedded Drive", id: "0" } }
 
 /** Shapes the items of one reply; folder paths are worked out once for all of them. */
 export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
@@ -47,7 +48,7 @@ export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
   }
 
   const parentReference = (row: ItemRow): Json => {
-    const drive = { driveId: model.driveId, driveType: "personal" }
+    const drive = { driveId: model.driveId, driveType: model.kind }
     if (row.parent === null) return drive
     if (row.deleted === 1) return { ...drive, id: model.tags.id(row.parent) }
     return { ...drive, id: model.tags.id(row.parent), ...folderOf(row.parent) }
@@ -58,7 +59,7 @@ export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
   return (row) => {
     const shaped =
       row.deleted === 1
-        ? deletedItem(row, model.tags.id(row.id), parentReference(row))
+        ? deletedItem(row, model, parentReference(row))
         : {
             ...liveItem(row, context),
             ...(wants("parentReference") ? { parentReference: parentReference(row) } : {}),
@@ -81,9 +82,11 @@ const pick = (item: Json, select: ReadonlySet<string>): Json =>
 
 const liveItem = (row: ItemRow, { model, webOrigin }: ShapeContext): Json => {
   const id = model.tags.id(row.id)
+  const cTag = model.tags.cTag(row)
+  const special = specialName(row, model.table.rootId)
   return {
     createdDateTime: timestamp(row.created),
-    cTag: model.tags.cTag(row),
+    ...(cTag === undefined ? {} : { cTag }),
     eTag: model.tags.eTag(row),
     id,
     lastModifiedDateTime: timestamp(row.modified),
@@ -99,13 +102,15 @@ const liveItem = (row: ItemRow, { model, webOrigin }: ShapeContext): Json => {
     ...(row.kind === "file"
       ? { file: { mimeType: mimeType(row.name), hashes: { quickXorHash: row.hash } } }
       : { folder: { childCount: row.children } }),
+    ...(special === undefined ? {} : { specialFolder: { name: special } }),
     ...(row.parent === null ? { root: {} } : {})
   }
 }
 
-const deletedItem = (row: ItemRow, id: string, parentReference: Json): Json => ({
-  id,
-  name: row.name,
+/** Business drives leave out the name of what is gone. */
+const deletedItem = (row: ItemRow, { tags, kind }: DriveModel["Service"], parentReference: Json): Json => ({
+  id: tags.id(row.id),
+  ...(kind === "personal" ? { name: row.name } : { size: 0 }),
   deleted: { state: "deleted" },
   parentReference,
   ...(row.kind === "file" ? { file: {} } : { folder: {} })
@@ -113,7 +118,7 @@ const deletedItem = (row: ItemRow, id: string, parentReference: Json): Json => (
 
 export const driveShape = (model: DriveModel["Service"]): Json => ({
   id: model.driveId,
-  driveType: "personal",
+  driveType: model.kind,
   name: "OneDrive",
   owner: identity,
   quota: { ...model.quota(), deleted: 0 }
@@ -125,3 +130,6 @@ export const userShape: Json = {
   userPrincipalName: "embedded@embedded.invalid",
   mail: "embedded@embedded.invalid"
 }
+
+/** Whether an id or principal name is that of the drive's owner. */
+export const isOwner = (user: string): boolean => user === userShape["id"] || user === userShape["userPrincipalName"]

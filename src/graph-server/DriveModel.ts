@@ -15,10 +15,14 @@ import {
   resourceModified
 } from "./ApiError.ts"
 import type { StoredContent } from "./ContentFiles.ts"
+import { DriveSettings } from "./DriveSettings.ts"
 import { checkName, freeName } from "./DriveName.ts"
 import { DriveStore } from "./DriveStore.ts"
+import { copyTree } from "./ItemCopies.ts"
 import { type ItemRow, type ItemTable, makeItemTable } from "./ItemTable.ts"
-import { type ItemTags, makeItemTags } from "./ItemTags.ts"
+import { type DriveKind, type ItemTags, makeItemTags } from "./ItemTags.ts"
+import { type ItemVersions, makeItemVersions } from "./ItemVersions.ts"
+import { makeRecycleBin } from "./RecycleBin.ts"
 
 /** What to do when another item holds the name: @microsoft.graph.conflictBehavior. */
 export type ConflictBehavior = "fail" | "rename" | "replace"
@@ -61,8 +65,10 @@ export class DriveModel extends Context.Service<
   DriveModel,
   {
     readonly driveId: string
+    readonly kind: DriveKind
     readonly table: ItemTable
     readonly tags: ItemTags
+    readonly versions: ItemVersions
     /** The live item, or 404. */
     require(id: number): ItemRow
     /** Walks names down from an item; 404 when one is missing. */
@@ -81,21 +87,32 @@ export class DriveModel extends Context.Service<
       change: Change
     ): { readonly item: ItemRow; readonly created: boolean }
     update(id: number, patch: ItemPatch, change: Change): ItemRow
-    /** Deletes the item with everything below it. */
+    /** Moves the item with everything below it to the recycle bin. */
     remove(id: number, change: Pick<Change, "now" | "conditions">): void
+    /** Deletes the item for good; it may be in the recycle bin already. */
+    purge(id: number, now: number): void
+    /** Takes a deleted item out of the recycle bin, to where it was or to where the patch says. */
+    restore(id: number, patch: ItemPatch, change: Change): ItemRow
+    /** Gives a file the content of an earlier version, as a new one. */
+    restoreVersion(id: number, number: number, now: number): ItemRow
+    /** Copies the item with everything below it into a folder, under a name. */
+    copy(id: number, parent: number, name: string, change: Change): ItemRow
   }
 >()("onemount/graph-server/DriveModel") {
   static readonly layer = Layer.effect(
     DriveModel,
-    Effect.map(DriveStore, (store) => makeModel(store))
+    Effect.gen(function* () {
+      return makeModel(yield* DriveStore, yield* DriveSettings)
+    })
   )
 }
 
-const makeModel = ({ db, driveId }: DriveStore["Service"]): DriveModel["Service"] => {
+const makeModel = ({ db, driveId, kind }: DriveStore["Service"], settings: DriveSettings): DriveModel["Service"] => {
   const table = makeItemTable(db)
-  const tags = makeItemTags(driveId)
+  const tags = makeItemTags(kind, driveId)
   const insertContent = db.prepare("INSERT INTO contents (id, size, hash) VALUES (?, ?, ?)")
-  const retireContent = db.prepare("UPDATE contents SET retired = ? WHERE id = ?")
+  const versions = makeItemVersions(db, settings.versionLimit)
+  const bin = makeRecycleBin(db, versions, settings.binRetention)
   const total = db.prepare<{ readonly total: string }>("SELECT value AS total FROM settings WHERE key = 'quota'")
 
   const require = (id: number): ItemRow => {
@@ -212,6 +229,7 @@ const makeModel = ({ db, driveId }: DriveStore["Service"]): DriveModel["Service"
     db.transaction(() => {
       const existing = checkTarget(target, change.conflict, change.conditions ?? {})
       checkRoom(content.size - (existing?.size ?? 0))
+      bin.sweep(change.now)
       insertContent.run(content.id, content.size, content.hash)
       if (existing !== undefined) return { item: replaceContent(existing, content, change), created: false }
       if ("item" in target) throw itemNotFound()
@@ -230,8 +248,12 @@ const makeModel = ({ db, driveId }: DriveStore["Service"]): DriveModel["Service"
       return { item, created: true }
     })
 
-  const replaceContent = (row: ItemRow, content: StoredContent, { now, times }: Change): ItemRow => {
-    if (row.content !== null) retireContent.run(now, row.content)
+  const replaceContent = (
+    row: ItemRow,
+    content: StoredContent,
+    { now, times }: Pick<Change, "now" | "times">
+  ): ItemRow => {
+    versions.keep(row, now)
     if (row.parent !== null) bumpUpwards(require(row.parent), content.size - row.size)
     table.save(row.id, {
       ...row,
@@ -245,6 +267,7 @@ const makeModel = ({ db, driveId }: DriveStore["Service"]): DriveModel["Service"
       // Content without times of its own gets the server's, however old the item's were.
       fs_modified: times?.modified ?? now
     })
+    if (row.content !== null) versions.release(row.content, now)
     return require(row.id)
   }
 
@@ -308,9 +331,10 @@ const makeModel = ({ db, driveId }: DriveStore["Service"]): DriveModel["Service"
     const doomed = [row]
     for (const item of doomed) {
       if (item.kind === "folder") doomed.push(...table.children(item.id, "", item.children))
-      if (item.content !== null) retireContent.run(now, item.content)
       table.bury(item.id)
+      bin.add(item, row.id, now)
     }
+    bin.sweep(now)
   }
 
   const remove: DriveModel["Service"]["remove"] = (id, { now, conditions }) =>
@@ -321,10 +345,66 @@ const makeModel = ({ db, driveId }: DriveStore["Service"]): DriveModel["Service"
       bury(row, now)
     })
 
+  const purge: DriveModel["Service"]["purge"] = (id, now) =>
+    db.transaction(() => {
+      if (!bin.has(id)) remove(id, { now })
+      bin.empty(id, now)
+    })
+
+  const restore: DriveModel["Service"]["restore"] = (id, patch, { now, conflict }) =>
+    db.transaction(() => {
+      const row = table.byId(id)
+      if (row === undefined || !bin.has(id)) throw itemNotFound("The item is not in the recycle bin.")
+      const parent = requireFolder(patch.parent ?? row.parent ?? id)
+      const wanted = patch.name ?? row.name
+      checkName(wanted, pathLength(parent))
+      const taken = table.byName(parent.id, wanted) !== undefined
+      if (taken && conflict !== "rename") throw nameAlreadyExists()
+      const name = taken ? nameFor(parent, wanted, row.kind === "folder") : wanted
+      bumpUpwards(parent, row.size)
+      table.addChildren(parent.id, 1)
+      const contents = bin.take(id)
+      const rows = [...contents.keys()].map((item) => table.byId(item)).filter((item) => item !== undefined)
+      const below = new Map<number | null, Array<ItemRow>>()
+      for (const item of rows) below.set(item.parent, [...(below.get(item.parent) ?? []), item])
+      const revived = [{ ...row, parent: parent.id, name }]
+      for (const item of revived) {
+        const modified = item.id === id ? now : item.modified
+        table.revive(item, { ...item, content: contents.get(item.id) ?? null, modified })
+        for (const child of below.get(item.id) ?? []) if (child.id !== id) revived.push({ ...child, parent: item.id })
+      }
+      return require(id)
+    })
+
+  const restoreVersion: DriveModel["Service"]["restoreVersion"] = (id, number, now) =>
+    db.transaction(() => {
+      const row = require(id)
+      const { content, size, hash } = versions.require(row, number)
+      return content === row.content ? row : replaceContent(row, { id: content, size, hash }, { now })
+    })
+
+  const copy: DriveModel["Service"]["copy"] = (id, parentId, wanted, { now, conflict }) =>
+    db.transaction(() => {
+      const [source, parent] = [require(id), requireFolder(parentId)]
+      checkName(wanted, pathLength(parent))
+      checkRoom(source.size)
+      const holder = table.byName(parent.id, wanted)
+      if (holder !== undefined && (conflict === "fail" || holder.id === id)) throw nameAlreadyExists()
+      if (holder !== undefined && conflict === "replace") {
+        if (holder.kind !== "file" || source.kind !== "file") throw nameAlreadyExists()
+        const content = { id: source.content ?? 0, size: source.size, hash: source.hash ?? "" }
+        return replaceContent(holder, content, { now })
+      }
+      const name = holder === undefined ? wanted : nameFor(parent, wanted, source.kind === "folder")
+      return copyTree({ table, insert, lineage }, source, parent, name, now)
+    })
+
   return DriveModel.of({
     driveId,
+    kind,
     table,
     tags,
+    versions,
     require,
     resolve,
     pathOf,
@@ -334,6 +414,10 @@ const makeModel = ({ db, driveId }: DriveStore["Service"]): DriveModel["Service"
     createFolder,
     putContent,
     update,
-    remove
+    remove,
+    purge,
+    restore,
+    restoreVersion,
+    copy
   })
 }

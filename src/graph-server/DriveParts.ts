@@ -11,7 +11,9 @@ import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
+import { makePermissions, type Permissions } from "./Permissions.ts"
 import type { ItemAddress } from "./Routing.ts"
+import { specialPath } from "./SpecialFolders.ts"
 import { UploadSessions } from "./UploadSessions.ts"
 
 export interface DriveParts {
@@ -21,17 +23,23 @@ export interface DriveParts {
   readonly sessions: UploadSessions["Service"]
   readonly settings: DriveSettings
   readonly links: DownloadLinks
+  readonly permissions: Permissions
+  /** Signs what URLs without a token may do. */
+  readonly secret: Uint8Array
 }
 
 export const driveParts = Effect.gen(function* () {
   const settings = yield* DriveSettings
+  const store = yield* DriveStore
   const parts: DriveParts = {
     model: yield* DriveModel,
     delta: yield* DeltaLog,
     contents: yield* ContentFiles,
     sessions: yield* UploadSessions,
     settings,
-    links: makeDownloadLinks(yield* DriveStore, settings)
+    links: makeDownloadLinks(store, settings),
+    permissions: makePermissions(store.db),
+    secret: store.secret
   }
   return parts
 })
@@ -40,7 +48,7 @@ export const driveParts = Effect.gen(function* () {
 export const shaperFor = ({ model, settings, links }: DriveParts, call: Call): ((row: ItemRow) => Json) =>
   makeShaper({
     model,
-    encodePaths: settings.encodePaths,
+    encodePaths: settings.encodePaths ?? model.kind === "personal",
     webOrigin: call.request.origin,
     downloadUrl: (row, content) => links.url(call.request.origin, row, content, call.now),
     select: selectOf(call)
@@ -51,11 +59,36 @@ export const itemReply = (parts: DriveParts, call: Call, row: ItemRow, status = 
   return json(status, { "@odata.context": context, ...shaperFor(parts, call)(row) })
 }
 
-const startOf = ({ model }: DriveParts, start: string): ItemRow => {
+const startOf = (parts: DriveParts, start: string): ItemRow => {
+  const { model } = parts
   if (start === "root") return model.table.root()
+  if (start.startsWith("special:")) return model.resolve(model.table.root(), specialNames(start))
+  if (start.startsWith("share:")) return model.require(sharedItem(parts, start.slice("share:".length)))
   const number = model.tags.parse(start)
   if (number === undefined) throw itemNotFound()
   return model.require(number)
+}
+
+const specialNames = (start: string): ReadonlyArray<string> => {
+  const names = specialPath(start.slice("special:".length))
+  if (names === undefined) throw itemNotFound("The special folder does not exist.")
+  return names
+}
+
+/** Special folders come into being with the first write to them. */
+export const ensureSpecial = ({ model }: DriveParts, start: string, now: number): void => {
+  let parent = model.table.root()
+  for (const name of specialNames(start)) {
+    parent = model.createFolder(parent.id, name, { now, conflict: "replace" }).item
+  }
+}
+
+/** The item a sharing token names: the id of a link, or "u!" and the link's URL in base64url. */
+const sharedItem = ({ permissions }: DriveParts, token: string): number => {
+  const url = token.startsWith("u!") ? Buffer.from(token.slice(2), "base64url").toString("utf8") : token
+  const item = permissions.itemOf(url.replace(/^.*\/s\//, ""))
+  if (item === undefined) throw itemNotFound("The sharing link could not be found.")
+  return item
 }
 
 /** The item an address names. Throws 404. */

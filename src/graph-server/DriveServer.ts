@@ -4,6 +4,7 @@
  */
 import { Cause, Clock, Context, Effect, Layer, Stream } from "effect"
 import type { ApiError } from "./ApiError.ts"
+import { batch, isBatch } from "./BatchRoutes.ts"
 import { json, makeCall } from "./Call.ts"
 import { dispatch } from "./dispatch.ts"
 import { driveParts } from "./DriveParts.ts"
@@ -36,7 +37,9 @@ export class DriveServer extends Context.Service<
         const now = yield* Clock.currentTimeMillis
         const ids = requestIds(request, ++requests)
         const call = makeCall(request, now)
-        const answered = loginHandler(call.path)?.(login, call) ?? dispatch(parts, tokens, call)
+        const answered =
+          loginHandler(call.path)?.(login, call) ??
+          (isBatch(call) ? batch(call, handle) : dispatch(parts, tokens, call))
         return yield* answered.pipe(
           Effect.catch((error) => Effect.succeed(errorReply(error, ids, now))),
           Effect.catchCause((cause) => unforeseen(cause, ids, now)),
@@ -47,7 +50,9 @@ export class DriveServer extends Context.Service<
         )
       })
 
-      const handle = Effect.fnUntraced(function* (request: DriveRequest) {
+      const handle = Effect.fnUntraced(function* (
+        request: DriveRequest
+      ): Effect.fn.Return<DriveResponse, ConnectionCut> {
         const entry = log.open(request)
         return yield* withFault(faults.take(request), answer(countReceived(request, entry))).pipe(
           Effect.map((response) => finish(request, response, entry)),

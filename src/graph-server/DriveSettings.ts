@@ -11,14 +11,22 @@ export interface DriveSettings {
   /** How long an access token works after a sign-in or refresh. */
   readonly accessTokenLifetime: number
   readonly refreshTokenLifetime: number
+  /** Earlier contents that are kept of a file. */
+  readonly versionLimit: number
+  /** How long deleted items can be restored; 0 keeps no recycle bin. */
+  readonly binRetention: number
+  /** How long a server-side copy says that it is in progress. */
+  readonly copyDuration: number
   /** Largest content of a simple PUT. */
   readonly simpleUploadLimit: number
   /** Largest fragment of an upload session. */
   readonly fragmentLimit: number
   /** Items on a page when the request has no $top. */
   readonly pageSize: number
-  /** Whether parentReference.path is percent-encoded: personal drives do, business drives do not. */
-  readonly encodePaths: boolean
+  /** Whether parentReference.path is percent-encoded: undefined does as the kind of drive does: personal yes, business no. */
+  readonly encodePaths: boolean | undefined
+  /** Whether the server changes Office files after their upload, as SharePoint does: other bytes, a further version. */
+  readonly rewriteOffice: boolean
 }
 
 export const defaultSettings: DriveSettings = {
@@ -27,10 +35,14 @@ export const defaultSettings: DriveSettings = {
   contentRetention: 5 * 60 * 1000,
   accessTokenLifetime: 60 * 60 * 1000,
   refreshTokenLifetime: 90 * 24 * 60 * 60 * 1000,
+  versionLimit: 25,
+  binRetention: 30 * 24 * 60 * 60 * 1000,
+  copyDuration: 0,
   simpleUploadLimit: 250 * 1024 * 1024,
   fragmentLimit: 60 * 1024 * 1024,
   pageSize: 200,
-  encodePaths: true
+  encodePaths: undefined,
+  rewriteOffice: false
 }
 
 export const DriveSettings = Context.Reference<DriveSettings>("onemount/graph-server/DriveSettings", {

@@ -6,6 +6,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import { Context, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import * as Sqlite from "../platform/Sqlite.ts"
+import type { DriveKind } from "./ItemTags.ts"
 import { migrations } from "./migrations.ts"
 
 /** "OMdr", in the header of every drive.db. */
@@ -28,28 +29,31 @@ export class DriveStore extends Context.Service<
     readonly dir: string
     readonly db: Sqlite.Database
     readonly contentDir: string
-    /** 16 lower-case hex digits. */
+    /** Personal: 16 lower-case hex digits. Business: "b!" and 64 characters of base64url. */
     readonly driveId: string
+    readonly kind: DriveKind
     /** Signs pre-authenticated URLs. */
     readonly secret: Uint8Array
     /** The owner's bearer token, also in DIR/token. */
     readonly token: string
   }
 >()("onemount/graph-server/DriveStore") {
-  static readonly layer = (dir: string) => Layer.effect(DriveStore, openFolder(dir))
+  /** `kind` is for a new drive; an old one of another kind is refused. */
+  static readonly layer = (dir: string, kind?: DriveKind) => Layer.effect(DriveStore, openFolder(dir, kind))
   /** Nothing outlives the scope; content lives in a temporary folder. */
-  static readonly layerMemory = Layer.effect(
-    DriveStore,
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const dir = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "onemount-drive-" }))
-      const db = yield* openDatabase(dir, ":memory:")
-      return yield* finish(dir, db, randomBytes(24).toString("base64url"))
-    })
-  )
+  static readonly layerMemory = (kind?: DriveKind) =>
+    Layer.effect(
+      DriveStore,
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const dir = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "onemount-drive-" }))
+        const db = yield* openDatabase(dir, ":memory:")
+        return yield* finish(dir, db, randomBytes(24).toString("base64url"), kind)
+      })
+    )
 }
 
-const openFolder = Effect.fnUntraced(function* (dir: string) {
+const openFolder = Effect.fnUntraced(function* (dir: string, kind: DriveKind | undefined) {
   const fs = yield* FileSystem.FileSystem
   const unusable = mapUnusable(dir)
   yield* unusable(checkFolder(fs, dir))
@@ -58,7 +62,7 @@ const openFolder = Effect.fnUntraced(function* (dir: string) {
   yield* unusable(fs.writeFile(`${dir}/drive.db`, new Uint8Array(0), { flag: "a", mode: 0o600 }))
   const db = yield* openDatabase(dir, `${dir}/drive.db`)
   const token = yield* unusable(loadToken(fs, `${dir}/token`))
-  return yield* finish(dir, db, token)
+  return yield* finish(dir, db, token, kind)
 })
 
 const mapUnusable =
@@ -120,15 +124,42 @@ const loadToken = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: 
   return token
 })
 
-const finish = Effect.fnUntraced(function* (dir: string, db: Sqlite.Database, token: string) {
+const finish = Effect.fnUntraced(function* (
+  dir: string,
+  db: Sqlite.Database,
+  token: string,
+  wanted: DriveKind | undefined
+) {
   const fs = yield* FileSystem.FileSystem
   const contentDir = `${dir}/content`
   yield* mapUnusable(dir)(fs.makeDirectory(contentDir, { recursive: true, mode: 0o700 }))
-  const setting = (key: string): string =>
-    db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?").get(key)?.value ?? ""
+  const kind = yield* Effect.orDie(db.try(() => settleKind(db, wanted)))
+  if (wanted !== undefined && wanted !== kind) {
+    const message = `${dir} is a ${kind} drive and cannot become a ${wanted} one. Choose another folder.`
+    return yield* new DriveFolderError({ reason: "Unusable", dir, message })
+  }
+  const setting = makeSetting(db)
   const [driveId, secret] = yield* Effect.orDie(db.try(() => [setting("drive_id"), setting("secret")] as const))
-  return DriveStore.of({ dir, db, contentDir, driveId, secret: Buffer.from(secret, "hex"), token })
+  return DriveStore.of({ dir, db, contentDir, driveId, kind, secret: Buffer.from(secret, "hex"), token })
 })
+
+const makeSetting = (db: Sqlite.Database): ((key: string) => string) => {
+  const read = db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?")
+  return (key) => read.get(key)?.value ?? ""
+}
+
+/** The kind is settled when a drive is opened for the first time; drives from before there were two are personal. */
+const settleKind = (db: Sqlite.Database, wanted: DriveKind | undefined): DriveKind =>
+  db.transaction(() => {
+    const known = makeSetting(db)("kind")
+    if (known === "business" || known === "personal") return known
+    const isNew = db.prepare("SELECT 1 FROM items WHERE change > 1 LIMIT 1").get() === undefined
+    const kind = isNew ? (wanted ?? "personal") : "personal"
+    const set = db.prepare("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
+    set.run("kind", kind)
+    if (kind === "business") set.run("drive_id", `b!${randomBytes(48).toString("base64url")}`)
+    return kind
+  })
 
 export const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
 

@@ -11,8 +11,8 @@
  *
  * Assumptions. One process has the folder open. A change is one SQLite transaction, and content is complete on disk
  * before the transaction that refers to it, so the state survives kill -9 at any point; left-over files are swept at
- * start. The flavour is a personal drive: ids "DRIVE!number", base64 tags, folder cTags that change with what is below,
- * encoded parent paths, quickXorHash as the only hash. Where the service is not known to be one way, the drive takes
+ * start. A drive is personal or business from its making on: ids, tags, paths in references, and what deleted
+ * items say differ between them (ItemTags, DriveItemShape); quickXorHash is the only hash of either. Where the service is not known to be one way, the drive takes
  * the stricter one: parents of a path are not created, a conflict is a 409, a bad name a 400.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -27,6 +27,7 @@ import { defaultSettings, DriveSettings } from "./DriveSettings.ts"
 import { type DriveFolderError, DriveStore } from "./DriveStore.ts"
 import { DriveTokens } from "./DriveTokens.ts"
 import { Faults } from "./Faults.ts"
+import type { DriveKind } from "./ItemTags.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { SignIns } from "./SignIns.ts"
 import { UploadSessions } from "./UploadSessions.ts"
@@ -42,6 +43,7 @@ export { type Fault, type FaultAction, Faults, type InjectedFault } from "./Faul
 export { type Listening, serveHttp, ServeError, type ServeOptions, serveTls } from "./HttpFace.ts"
 export { baseUrl, inProcess, origin } from "./InProcess.ts"
 export { serveProxy } from "./ProxyFace.ts"
+export { type DriveKind } from "./ItemTags.ts"
 export { type LoggedRequest, RequestLog } from "./RequestLog.ts"
 export { type FaceOptions, serveFaces } from "./Serving.ts"
 export { SignIns } from "./SignIns.ts"
@@ -50,6 +52,8 @@ export { seedSample } from "./sampleContent.ts"
 export interface DriveOptions {
   /** Limits and habits that differ from the service's. */
   readonly settings?: Partial<DriveSettings>
+  /** For a new drive, default personal; an old one of the other kind is refused. */
+  readonly kind?: DriveKind | undefined
 }
 
 /** What a drive offers: the API, the second client, its tokens, and the means of tests. */
@@ -60,13 +64,13 @@ export type Services = DriveServer | DriveAdmin | DriveTokens | DriveCertificate
  * version, is damaged or is in use is refused and left as it is.
  */
 export const layer = (options: DriveOptions & { readonly dir: string }): Layer.Layer<Services, DriveFolderError> =>
-  compose(DriveStore.layer(options.dir), options)
+  compose(DriveStore.layer(options.dir, options.kind), options)
 
 /** A new drive that is gone with its scope. */
 export const layerMemory = (options: DriveOptions = {}): Layer.Layer<Services, DriveFolderError> =>
-  compose(DriveStore.layerMemory, options)
+  compose(DriveStore.layerMemory(options.kind), options)
 
-const compose = (store: typeof DriveStore.layerMemory, { settings }: DriveOptions) =>
+const compose = (store: ReturnType<typeof DriveStore.layerMemory>, { settings }: DriveOptions) =>
   Layer.mergeAll(DriveServer.layer, DriveAdmin.layer).pipe(
     Layer.provide(UploadSessions.layer),
     Layer.provide(Layer.mergeAll(ContentFiles.layer, DeltaLog.layer)),

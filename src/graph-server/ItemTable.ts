@@ -57,8 +57,18 @@ export const makeItemTable = (db: Database) => {
   const bump = db.prepare("UPDATE items SET ctag = ctag + 1, size = size + ?, change = ? WHERE id = ?")
   const addChildren = db.prepare("UPDATE items SET children = children + ? WHERE id = ?")
   const bury = db.prepare("UPDATE items SET deleted = 1, content = NULL, change = ? WHERE id = ?")
+  const revive = db.prepare(
+    `UPDATE items SET deleted = 0, content = ?, parent = ?, name = ?, folded = ?, etag = etag + 1, modified = ?, change = ?
+     WHERE id = ?`
+  )
   const newest = db.prepare<{ readonly newest: number }>("SELECT max(change) AS newest FROM items")
   const root = db.prepare<ItemRow>("SELECT * FROM items WHERE parent IS NULL")
+  const search = db.prepare<ItemRow>(
+    `WITH RECURSIVE scope (id) AS (
+       SELECT ?1 UNION ALL SELECT items.id FROM items JOIN scope ON parent = scope.id WHERE deleted = 0
+     )
+     SELECT * FROM items WHERE id IN scope AND id <> ?1 AND id > ?2 AND instr(folded, ?3) > 0 ORDER BY id LIMIT ?4`
+  )
 
   // Reads of the newest number are one index step; only a transaction writes it, so it cannot be stale inside one.
   const lastChange = (): number => newest.get()?.newest ?? 0
@@ -72,6 +82,10 @@ export const makeItemTable = (db: Database) => {
       if (row === undefined) throw new Error("drive.db has no root item")
       return row
     },
+    rootId: root.get()?.id ?? 0,
+    /** Live items below `scope` whose folded name holds the folded `text`, by id, from above `after`. */
+    search: (scope: number, text: string, after: number, limit: number): Array<ItemRow> =>
+      search.all(scope, after, foldName(text), limit),
     /** Where the item stands among its siblings. */
     foldedOf: (row: ItemRow): string => foldName(row.name),
     byName: (parent: number, name: string): ItemRow | undefined => byName.get(parent, foldName(name)),
@@ -116,6 +130,11 @@ export const makeItemTable = (db: Database) => {
     bump: (id: number, sizeDelta: number): void => void bump.run(sizeDelta, nextChange(), id),
     addChildren: (id: number, count: number): void => void addChildren.run(count, id),
     /** Turns the row into what delta shows as deleted. */
-    bury: (id: number): void => void bury.run(nextChange(), id)
+    bury: (id: number): void => void bury.run(nextChange(), id),
+    /** Makes a buried row live again. */
+    revive: (row: ItemRow, state: Pick<ItemRow, "content" | "parent" | "name" | "modified">): void => {
+      const { content, parent, name, modified } = state
+      revive.run(content, parent, name, foldName(name), modified, nextChange(), row.id)
+    }
   }
 }

@@ -1,46 +1,124 @@
-/** Ids and tags of items as a personal drive writes them. */
+/** Ids and tags of items in the forms of the two kinds of drive (driveItem resource type: id, eTag, cTag). */
 import type { ItemRow } from "./ItemTable.ts"
 
+/** Who owns it: a person with a Microsoft account, or somebody at work or school. */
+export type DriveKind = "personal" | "business"
+
 export interface ItemTags {
-  /** "66D53BE8A5056ECA!103": the drive's id in upper case and the item's number. */
+  /** Personal "66D53BE8A5056ECA!103": the drive's id in upper case and the item's number; business "01" and base32. */
   id(number: number): string
   /** The number of an id of this drive; undefined for anything else. Item ids are case-sensitive. */
   parse(id: string): number | undefined
   /** Changes with the item's own metadata and content. */
   eTag(row: ItemRow): string
-  /** Changes with a file's content, or with anything below a folder. */
-  cTag(row: ItemRow): string
+  /** Changes with a file's content, or with anything below a folder; business drives have none on folders. */
+  cTag(row: ItemRow): string | undefined
   /** RFC 9110 section 13.1: whether a list of tags, quoted or not, or "*", names the item's eTag or cTag. */
   matches(header: string, row: ItemRow): boolean
 }
 
+type Forms = Omit<ItemTags, "matches">
+
+export const makeItemTags = (kind: DriveKind, driveId: string): ItemTags => {
+  const forms = kind === "personal" ? personalForms(driveId) : businessForms(driveId)
+  return {
+    ...forms,
+    matches: (header, row) => {
+      const own = [forms.eTag(row), forms.cTag(row) ?? ""].map(unquote)
+      // Business tags hold a comma, and some clients send them without their quotes.
+      const listed = [header.trim(), ...(header.match(/(?:W\/)?"[^"]*"|[^",\s]+/g) ?? [])].map(unquote)
+      return listed.some((tag) => tag !== "" && (tag === "*" || own.includes(tag)))
+    }
+  }
+}
+
+const unquote = (tag: string): string => tag.replace(/^W\//, "").replace(/^"(.*)"$/, "$1")
+
 const encode = (text: string): string => `a${Buffer.from(text, "latin1").toString("base64")}`
 
-export const makeItemTags = (driveId: string): ItemTags => {
+const personalForms = (driveId: string): Forms => {
   const prefix = `${driveId.toUpperCase()}!`
   const id = (number: number): string => prefix + String(number)
-  const eTag = (row: ItemRow): string => encode(`${id(row.id)}.${row.etag}`)
-  const cTag = (row: ItemRow): string => encode(`${row.kind === "file" ? "c" : "t"}:${id(row.id)}.${row.ctag}`)
   return {
     id,
     parse: (text) => {
       const digits = text.startsWith(prefix) ? text.slice(prefix.length) : ""
       return /^[1-9][0-9]{0,14}$/.test(digits) ? Number(digits) : undefined
     },
-    eTag,
-    cTag,
-    matches: (header, row) =>
-      header.split(",").some((part) => {
-        const tag = part
-          .trim()
-          .replace(/^W\//, "")
-          .replace(/^"(.*)"$/, "$1")
-        return tag === "*" || tag === eTag(row) || tag === cTag(row)
-      })
+    eTag: (row) => encode(`${id(row.id)}.${row.etag}`),
+    cTag: (row) => encode(`${row.kind === "file" ? "c" : "t"}:${id(row.id)}.${row.ctag}`)
   }
 }
 
-/** The real service writes drive ids in either case and sometimes without leading zeros; all of them are one id. */
-export const sameDriveId = (a: string, b: string): boolean => canonicalDriveId(a) === canonicalDriveId(b)
+const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+/** RFC 4648 base32 of bytes whose number is a multiple of five, as hex. */
+const toBase32 = (hex: string): string => {
+  let text = ""
+  for (let at = 0; at < hex.length; at += 10) {
+    let bits = Number.parseInt(hex.slice(at, at + 10), 16)
+    let group = ""
+    for (let i = 0; i < 8; i++) {
+      group = (base32[bits % 32] ?? "") + group
+      bits = Math.floor(bits / 32)
+    }
+    text += group
+  }
+  return text
+}
+
+const fromBase32 = (text: string): string => {
+  let hex = ""
+  for (let at = 0; at < text.length; at += 8) {
+    let bits = 0
+    for (const letter of text.slice(at, at + 8)) bits = bits * 32 + base32.indexOf(letter)
+    hex += bits.toString(16).padStart(10, "0")
+  }
+  return hex
+}
+
+/** A bijection of 32-bit numbers that leaves no pattern to the eye (the finaliser of MurmurHash3). */
+const mix = (value: number): number => {
+  let x = value >>> 0
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35)
+  return (x ^ (x >>> 16)) >>> 0
+}
+
+const word = (value: number): string => (value >>> 0).toString(16).padStart(8, "0")
+
+/**
+ * 20 bytes: four of the library, and a GUID that holds the item's number openly in its third and fourth words and a
+ * check of it in the others, so that an id can be told from one of another drive without a table.
+ */
+const businessForms = (driveId: string): Forms => {
+  let library = 0
+  for (const character of driveId) library = mix(library ^ character.charCodeAt(0))
+  const guid = (number: number): string => {
+    const [high, low] = [Math.floor(number / 2 ** 32), number % 2 ** 32]
+    const first = mix(low ^ library)
+    return word(first) + word(mix(first ^ high)) + word(high) + word(low)
+  }
+  const id = (number: number): string => `01${toBase32(word(library) + guid(number))}`
+  const shownGuid = (number: number): string =>
+    guid(number)
+      .toUpperCase()
+      .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
+  return {
+    id,
+    parse: (text) => {
+      if (!/^01[A-Z2-7]{32}$/.test(text)) return undefined
+      const hex = fromBase32(text.slice(2))
+      const number = Number.parseInt(hex.slice(24, 32), 16) * 2 ** 32 + Number.parseInt(hex.slice(32), 16)
+      return number > 0 && Number.isSafeInteger(number) && id(number) === text ? number : undefined
+    },
+    eTag: (row) => `"{${shownGuid(row.id)}},${row.etag}"`,
+    cTag: (row) => (row.kind === "file" ? `"c:{${shownGuid(row.id)}},${row.ctag}"` : undefined)
+  }
+}
+
+/** The real service writes personal drive ids in either case and sometimes without leading zeros; all of them are one id. */
+export const sameDriveId = (a: string, b: string): boolean =>
+  [a, b].some((id) => id.startsWith("b!")) ? a === b : canonicalDriveId(a) === canonicalDriveId(b)
 
 const canonicalDriveId = (id: string): string => id.toLowerCase().replace(/^0+/, "")

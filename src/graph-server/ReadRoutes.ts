@@ -2,12 +2,14 @@
 import { type ApiError, attempt, invalidRequest, itemNotFound, notSupported } from "./ApiError.ts"
 import type { Effect } from "effect"
 import { type Call, contextUrl, empty, json, linkWith, topOf } from "./Call.ts"
-import { driveShape, userShape } from "./DriveItemShape.ts"
+import { driveShape, type Json, userShape } from "./DriveItemShape.ts"
 import { type DriveParts, find, shaperFor } from "./DriveParts.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
 import { sameDriveId } from "./ItemTags.ts"
 import { apiPrefix, type ItemAddress } from "./Routing.ts"
+import { permissionShape } from "./SharingRoutes.ts"
+import { thumbnailSets } from "./ThumbnailRoutes.ts"
 
 type Reply = Effect.Effect<DriveResponse, ApiError>
 
@@ -31,8 +33,8 @@ export const getItem = (parts: DriveParts, call: Call, address: ItemAddress): Re
     const known = call.request.headers["if-none-match"]
     if (known !== undefined && parts.model.tags.matches(known, row)) return empty(304)
     const context = contextUrl(call, `drives('${parts.model.driveId}')/items/$entity`)
-    const item = { "@odata.context": context, ...shaperFor(parts, call)(row) }
-    if (!(call.query.get("expand") ?? "").split(",").includes("children")) return json(200, item)
+    const item = { "@odata.context": context, ...shaperFor(parts, call)(row), ...expansions(parts, call, row) }
+    if (!expanded(call).has("children")) return json(200, item)
     const page = childrenPage(parts, row, "", parts.settings.pageSize)
     const next = `${call.request.origin}${apiPrefix}/drives/${parts.model.driveId}/items/${parts.model.tags.id(row.id)}/children`
     return json(200, {
@@ -42,6 +44,19 @@ export const getItem = (parts: DriveParts, call: Call, address: ItemAddress): Re
     })
   })
 
+const expanded = (call: Call): ReadonlySet<string> => new Set((call.query.get("expand") ?? "").split(","))
+
+/** What $expand adds to a single item and to each of a list; children are for single items only. */
+const expansions = (parts: DriveParts, call: Call, row: ItemRow): Json => {
+  const wanted = expanded(call)
+  return {
+    ...(wanted.has("thumbnails") ? { thumbnails: thumbnailSets(parts, call, row) } : {}),
+    ...(wanted.has("permissions")
+      ? { permissions: parts.permissions.list(row.id).map((permission) => permissionShape(call, permission)) }
+      : {})
+  }
+}
+
 /** Children in the order of folded names; the token is the last one listed. */
 const childrenPage = ({ model }: DriveParts, folder: ItemRow, after: string, limit: number) => {
   const rows = folder.kind === "folder" ? model.table.children(folder.id, after, limit + 1) : []
@@ -49,6 +64,37 @@ const childrenPage = ({ model }: DriveParts, folder: ItemRow, after: string, lim
   rows.pop()
   const last = rows.at(-1)
   return { rows, next: last === undefined ? undefined : encodeToken(model.table.foldedOf(last)) }
+}
+
+/** Other orders have no index: the token is how many were listed, so a change in between shifts the pages. */
+const sortedPage = ({ model }: DriveParts, folder: ItemRow, order: Order, after: string, limit: number) => {
+  const skip = Number(after)
+  const all = model.table.children(folder.id, "", folder.children)
+  const sign = order.descending ? -1 : 1
+  const value = (row: ItemRow) => (order.by === "name" ? model.table.foldedOf(row) : row[order.by])
+  all.sort((a, b) => sign * (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0))
+  const rows = all.slice(skip, skip + limit)
+  return { rows, next: skip + limit < all.length ? encodeToken(String(skip + limit)) : undefined }
+}
+
+interface Order {
+  readonly by: "name" | "size" | "modified"
+  readonly descending: boolean
+}
+
+const orderProperties: Readonly<Record<string, Order["by"]>> = {
+  name: "name",
+  size: "size",
+  lastmodifieddatetime: "modified"
+}
+
+const orderOf = (call: Call): Order => {
+  const [property = "", direction = "asc", ...more] = (call.query.get("orderby") ?? "name").trim().split(/\s+/)
+  const by = orderProperties[property.toLowerCase()]
+  if (by === undefined || more.length > 0 || !/^(asc|desc)$/i.test(direction)) {
+    throw invalidRequest("$orderby takes name, size or lastModifiedDateTime, asc or desc.", "invalidQueryOption")
+  }
+  return { by, descending: direction.toLowerCase() === "desc" }
 }
 
 const encodeToken = (folded: string): string => Buffer.from(`s1.${folded}`).toString("base64url")
@@ -62,18 +108,20 @@ const decodeToken = (token: string | undefined): string => {
 
 export const getChildren = (parts: DriveParts, call: Call, address: ItemAddress): Reply =>
   attempt(() => {
-    const orderBy = call.query.get("orderby") ?? "name"
-    if (!/^name( asc)?$/i.test(orderBy.trim())) {
-      throw invalidRequest("Only $orderby=name is supported.", "invalidQueryOption")
-    }
+    const order = orderOf(call)
     const folder = find(parts, address)
     const after = decodeToken(call.query.get("skiptoken"))
-    const page = childrenPage(parts, folder, after, topOf(call, parts.settings.pageSize))
+    const limit = topOf(call, parts.settings.pageSize)
+    const page =
+      order.by === "name" && !order.descending
+        ? childrenPage(parts, folder, after, limit)
+        : sortedPage(parts, folder, order, after, limit)
+    const shape = shaperFor(parts, call)
     return json(200, {
       "@odata.context": contextUrl(call, `drives('${parts.model.driveId}')/items`),
       ...(call.query.get("count") === "true" ? { "@odata.count": folder.children } : {}),
       ...(page.next === undefined ? {} : { "@odata.nextLink": linkWith(call, "$skiptoken", page.next) }),
-      value: page.rows.map(shaperFor(parts, call))
+      value: page.rows.map((row) => ({ ...shape(row), ...expansions(parts, call, row) }))
     })
   })
 

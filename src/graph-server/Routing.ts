@@ -4,9 +4,13 @@
  * normalise ".", ".." or empty segments away before we have seen them.
  */
 import { invalidRequest, itemNotFound } from "./ApiError.ts"
+import { isOwner } from "./DriveItemShape.ts"
 import { maxPathLength } from "./DriveName.ts"
 
-/** An item by the id where the address starts ("root" for the root) and the names from there. */
+/**
+ * An item by the id where the address starts ("root" for the root, "special:documents", "share:TOKEN") and the names
+ * from there.
+ */
 export interface ItemAddress {
   readonly start: string
   readonly names: ReadonlyArray<string>
@@ -23,15 +27,21 @@ export type Route =
       readonly address: ItemAddress
       /** "" for the item itself, else "children", "content", "delta", ... */
       readonly resource: string
-      /** The token of the function form, delta(token='...'). */
-      readonly token: string | undefined
+      /** What follows the resource: ["2.0", "content"] in "versions/2.0/content". */
+      readonly rest: ReadonlyArray<string>
+      /** The argument of the function form: delta(token='...'), search(q='...'). */
+      readonly argument: string | undefined
     }
+  | { readonly _tag: "Monitor"; readonly claim: string }
+  | { readonly _tag: "Thumbnail"; readonly segments: ReadonlyArray<string> }
   | { readonly _tag: "Download"; readonly segments: ReadonlyArray<string> }
   | { readonly _tag: "Upload"; readonly sessionId: string }
 
 export const apiPrefix = "/v1.0"
 export const downloadPrefix = "/transfer/download/"
 export const uploadPrefix = "/transfer/upload/"
+export const monitorPrefix = "/transfer/monitor/"
+export const thumbnailPrefix = "/transfer/thumbnail/"
 
 const decode = (text: string): string => {
   try {
@@ -47,13 +57,23 @@ export const route = (path: string): Route => {
     return { _tag: "Download", segments: path.slice(downloadPrefix.length).split("/").map(decode) }
   }
   if (path.startsWith(uploadPrefix)) return { _tag: "Upload", sessionId: decode(path.slice(uploadPrefix.length)) }
-  const match = /^\/v1\.0\/(me\/drives|me\/drive|me|drives\/([^/:]+))(?=[/:]|$)(.*)$/s.exec(path)
+  if (path.startsWith(monitorPrefix)) return { _tag: "Monitor", claim: decode(path.slice(monitorPrefix.length)) }
+  if (path.startsWith(thumbnailPrefix)) {
+    return { _tag: "Thumbnail", segments: path.slice(thumbnailPrefix.length).split("/").map(decode) }
+  }
+  const shared = /^\/v1\.0\/shares\/([^/:]+)(?:\/(?:driveItem|root)(?=[/:]|$))?(.*)$/s.exec(path)
+  if (shared !== null) return belowItem(undefined, `share:${decode(shared[1] ?? "")}`, shared[2] ?? "")
+  const match = headPattern.exec(path)
   if (match === null) throw unknownSegment(path)
-  const [, head, id, tail = ""] = match
-  if (head === "me") return leaf({ _tag: "Me" }, tail)
-  if (head === "me/drives") return leaf({ _tag: "Drives" }, tail)
+  const [, head = "", user, id, tail = ""] = match
+  if (user !== undefined && !isOwner(decode(user))) throw itemNotFound("The user could not be found.")
+  if (/^(me|users\/[^/]+)$/.test(head)) return leaf({ _tag: "Me" }, tail)
+  if (/^(me|users.*)\/drives$/.test(head)) return leaf({ _tag: "Drives" }, tail)
   return belowDrive(id === undefined ? undefined : decode(id), tail)
 }
+
+/** The user, their drives, their drive, or a drive by its id; then the rest. */
+const headPattern = /^\/v1\.0\/((?:me|users\/([^/:]+))(?:\/drives|\/drive)?|drives\/([^/:]+))(?=[/:]|$)(.*)$/s
 
 const unknownSegment = (text: string) => invalidRequest(`Resource not found for the segment '${text}'.`, "invalidPath")
 
@@ -64,10 +84,11 @@ const leaf = (value: Route, tail: string): Route => {
 
 const belowDrive = (driveId: string | undefined, tail: string): Route => {
   if (/^\/*$/.test(tail)) return { _tag: "Drive", driveId }
-  const match = /^\/(root|items\/([^/:]+))(?=[/:]|$)(.*)$/s.exec(tail)
+  if (tail.startsWith("/search(")) return belowItem(driveId, "root", tail)
+  const match = /^\/(?:root|items\/([^/:]+)|special\/([^/:]+))(?=[/:]|$)(.*)$/s.exec(tail)
   if (match === null) throw unknownSegment(tail)
-  const [, , id, rest = ""] = match
-  return belowItem(driveId, id === undefined ? "root" : decode(id), rest)
+  const [, id, special, rest = ""] = match
+  return belowItem(driveId, special === undefined ? decode(id ?? "root") : `special:${decode(special)}`, rest)
 }
 
 /** `rest` is "", "/sub", ":/path", ":/path:", ":/path:/sub", and a few sloppy forms that real clients send. */
@@ -87,11 +108,12 @@ const namesOf = (raw: string): ReadonlyArray<string> => {
   return names
 }
 
-const functionCall = /^([\w.]+)\(token='([^']*)'\)$/
+const functionCall = /^([\w.]+)\(\w+='(.*)'\)$/s
 
 const item = (driveId: string | undefined, address: ItemAddress, raw: string): Route => {
-  const resource = decode(raw.replace(/^\/+|\/+$/g, ""))
-  const call = functionCall.exec(resource)
-  const name = (call?.[1] ?? resource).replace(/^microsoft\.graph\./, "")
-  return { _tag: "Item", driveId, address, resource: name, token: call?.[2] }
+  const path = raw.replace(/^\/+|\/+$/g, "")
+  const call = functionCall.exec(decode(path))
+  const [first = "", ...rest] = call === null ? path.split("/").map(decode) : [call[1] ?? ""]
+  const resource = first.replace(/^microsoft\.graph\./, "")
+  return { _tag: "Item", driveId, address, resource, rest, argument: call?.[2]?.replaceAll("''", "'") }
 }

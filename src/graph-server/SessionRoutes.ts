@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { attempt, invalidRequest, lengthRequired, notSupported } from "./ApiError.ts"
 import { conflictOf, SessionBody, timesOf } from "./Bodies.ts"
 import { type Call, contentLength, contextUrl, empty, json, readJson } from "./Call.ts"
+import { rewriteOffice } from "./ContentRoutes.ts"
 import { timestamp } from "./DriveItemShape.ts"
 import { conditionsOf, contentTarget, type DriveParts, itemReply } from "./DriveParts.ts"
 import { type ItemAddress, uploadPrefix } from "./Routing.ts"
@@ -44,7 +45,8 @@ export const putFragment = Effect.fnUntraced(function* (parts: DriveParts, call:
   if (length === undefined && call.request.headers["transfer-encoding"] === undefined) return yield* lengthRequired()
   const outcome = yield* parts.sessions.put(id, range, call.request.body, length)
   if (outcome._tag === "Accepted") return json(202, progress(outcome.status))
-  return yield* attempt(() => itemReply(parts, call, outcome.item, outcome.created ? 201 : 200))
+  const item = yield* rewriteOffice(parts, call, outcome.item)
+  return yield* attempt(() => itemReply(parts, call, item, outcome.created ? 201 : 200))
 })
 
 const fragmentRange = (header: string | undefined): FragmentRange => {

@@ -36,7 +36,7 @@ export const patchItem = Effect.fnUntraced(function* (parts: DriveParts, call: C
 })
 
 /** The folder that a parentReference names; undefined when it names none. */
-const destination = (
+export const destination = (
   parts: DriveParts,
   reference: NonNullable<(typeof PatchBody.Type)["parentReference"]>
 ): ItemRow | undefined => {

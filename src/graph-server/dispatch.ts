@@ -1,30 +1,32 @@
 /** From a call to the handler of its resource and method. */
 import { Effect } from "effect"
 import { ApiError, attempt, invalidRequest, methodNotAllowed, notSupported, unauthenticated } from "./ApiError.ts"
-import { type Call, json } from "./Call.ts"
+import type { Call } from "./Call.ts"
 import { download, getContent, putContent } from "./ContentRoutes.ts"
-import type { DriveParts } from "./DriveParts.ts"
+import { type DriveParts, ensureSpecial } from "./DriveParts.ts"
 import type { DriveTokens } from "./DriveTokens.ts"
 import type { DriveResponse } from "./Exchange.ts"
+import { copyItem, copyMonitor, itemVersions, purgeItem, restoreItem } from "./HistoryRoutes.ts"
 import { checkDrive, getChildren, getDelta, getDrive, getDrives, getItem, getUser } from "./ReadRoutes.ts"
 import { type Route, route } from "./Routing.ts"
+import { searchItems } from "./SearchRoutes.ts"
 import { createSession, deleteSession, getSession, putFragment } from "./SessionRoutes.ts"
+import { createLink, invite, itemPermissions } from "./SharingRoutes.ts"
+import { getThumbnails, thumbnailImage } from "./ThumbnailRoutes.ts"
 import { createChild, deleteItem, patchItem } from "./WriteRoutes.ts"
 
 type Reply = Effect.Effect<DriveResponse, ApiError>
 
 /** Resources of an item that the API has and this drive does not serve. */
 const unserved = new Set([
-  "copy",
-  "createLink",
-  "invite",
-  "permissions",
-  "restore",
-  "permanentDelete",
-  "versions",
   "checkout",
   "checkin",
-  "subscriptions/socketIo"
+  "follow",
+  "unfollow",
+  "preview",
+  "analytics",
+  "listItem",
+  "activities"
 ])
 
 export const dispatch = (parts: DriveParts, tokens: DriveTokens["Service"], call: Call): Reply =>
@@ -66,43 +68,61 @@ const handle = (parts: DriveParts, call: Call, target: Route): Reply => {
       return attempt(() => checkDrive(parts, target.driveId)).pipe(Effect.andThen(handleItem(parts, call, target)))
     case "Download":
       return method === "GET" ? download(parts, call, target.segments) : refuse(method)
+    case "Monitor":
+      return method === "GET" ? copyMonitor(parts, call, target.claim) : refuse(method)
+    case "Thumbnail":
+      return method === "GET" ? thumbnailImage(parts, call, target.segments) : refuse(method)
     case "Upload":
       return handleUpload(parts, call, target.sessionId)
   }
 }
 
-const handleItem = (parts: DriveParts, call: Call, target: Extract<Route, { _tag: "Item" }>): Reply => {
-  const { address, resource } = target
-  switch (`${methodOf(call)} ${resource}`) {
-    case "GET ":
-      return getItem(parts, call, address)
-    case "PATCH ":
-      return patchItem(parts, call, address)
-    case "DELETE ":
-      return deleteItem(parts, call, address)
-    case "GET children":
-      return getChildren(parts, call, address)
-    case "POST children":
-      return createChild(parts, call, address)
-    case "GET content":
-      return getContent(parts, call, address)
-    case "PUT content":
-      return putContent(parts, call, address)
-    case "POST createUploadSession":
-      return createSession(parts, call, address)
-    case "GET delta":
-      return getDelta(parts, call, address, target.token)
-    case "GET thumbnails":
-      return Effect.succeed(json(200, { value: [] }))
-    default:
-      return refuseItem(methodOf(call), resource)
-  }
+type ItemRoute = Extract<Route, { _tag: "Item" }>
+
+const handleItem = (parts: DriveParts, call: Call, target: ItemRoute): Reply => {
+  const handlers = Object.hasOwn(itemHandlers, target.resource) ? itemHandlers[target.resource] : undefined
+  const handler = handlers?.[methodOf(call)] ?? handlers?.["ANY"]
+  if (handler === undefined) return refuseItem(methodOf(call), target.resource)
+  const { start } = target.address
+  if (!start.startsWith("special:") || methodOf(call) === "GET") return handler(parts, call, target)
+  return Effect.andThen(
+    attempt(() => ensureSpecial(parts, start, call.now)),
+    handler(parts, call, target)
+  )
 }
 
-const served = new Set(["", "children", "content", "createUploadSession", "delta", "thumbnails"])
+type ItemHandler = (parts: DriveParts, call: Call, target: ItemRoute) => Reply
+
+/** By resource and method; ANY where a handler looks at the method itself. */
+const itemHandlers: Readonly<Record<string, Readonly<Record<string, ItemHandler>>>> = {
+  "": {
+    GET: (parts, call, { address }) => getItem(parts, call, address),
+    PATCH: (parts, call, { address }) => patchItem(parts, call, address),
+    DELETE: (parts, call, { address }) => deleteItem(parts, call, address)
+  },
+  children: {
+    GET: (parts, call, { address }) => getChildren(parts, call, address),
+    POST: (parts, call, { address }) => createChild(parts, call, address)
+  },
+  content: {
+    GET: (parts, call, { address }) => getContent(parts, call, address),
+    PUT: (parts, call, { address }) => putContent(parts, call, address)
+  },
+  createUploadSession: { POST: (parts, call, { address }) => createSession(parts, call, address) },
+  delta: { GET: (parts, call, { address, argument }) => getDelta(parts, call, address, argument) },
+  search: { GET: (parts, call, { address, argument }) => searchItems(parts, call, address, argument) },
+  thumbnails: { GET: (parts, call, { address, rest }) => getThumbnails(parts, call, address, rest) },
+  copy: { POST: (parts, call, { address }) => copyItem(parts, call, address) },
+  versions: { ANY: (parts, call, { address, rest }) => itemVersions(parts, call, address, rest) },
+  restore: { POST: (parts, call, { address }) => restoreItem(parts, call, address) },
+  permanentDelete: { POST: (parts, call, { address }) => purgeItem(parts, call, address) },
+  createLink: { POST: (parts, call, { address }) => createLink(parts, call, address) },
+  invite: { POST: (parts, call, { address }) => invite(parts, call, address) },
+  permissions: { ANY: (parts, call, { address, rest }) => itemPermissions(parts, call, address, rest[0]) }
+}
 
 const refuseItem = (method: string, resource: string): Reply => {
-  if (served.has(resource)) return refuse(method)
+  if (Object.hasOwn(itemHandlers, resource)) return refuse(method)
   if (unserved.has(resource)) return Effect.fail(notSupported(`This drive does not support '${resource}'.`))
   return Effect.fail(invalidRequest(`Resource not found for the segment '${resource}'.`, "invalidPath"))
 }

@@ -87,5 +87,34 @@ export const migrations: ReadonlyArray<Migration> = [
   },
   // Tokens of sign-ins: "access" or "refresh", with an expiry unless they were issued by hand.
   `ALTER TABLE tokens ADD COLUMN kind TEXT NOT NULL DEFAULT 'access';
-   ALTER TABLE tokens ADD COLUMN expires INTEGER`
+   ALTER TABLE tokens ADD COLUMN expires INTEGER`,
+  // Earlier contents of files, and the recycle bin: `top` is the item that was deleted, `item` went with it.
+  `CREATE TABLE versions (
+     item INTEGER NOT NULL REFERENCES items (id),
+     number INTEGER NOT NULL,
+     content INTEGER NOT NULL REFERENCES contents (id),
+     size INTEGER NOT NULL,
+     hash TEXT NOT NULL,
+     modified INTEGER NOT NULL,
+     PRIMARY KEY (item, number)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX versions_content ON versions (content);
+   CREATE TABLE recycled (
+     item INTEGER PRIMARY KEY REFERENCES items (id),
+     top INTEGER NOT NULL,
+     content INTEGER REFERENCES contents (id),
+     at INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX recycled_top ON recycled (top);
+   CREATE INDEX recycled_content ON recycled (content) WHERE content IS NOT NULL;
+   CREATE INDEX recycled_at ON recycled (at)`,
+  `CREATE TABLE permissions (
+     id TEXT PRIMARY KEY,
+     item INTEGER NOT NULL REFERENCES items (id),
+     type TEXT,
+     scope TEXT,
+     roles TEXT NOT NULL,
+     email TEXT
+   ) STRICT;
+   CREATE INDEX permissions_item ON permissions (item)`
 ]

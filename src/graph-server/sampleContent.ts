@@ -1,7 +1,7 @@
 /** A small believable drive to look at and to try things on; the same bytes and times every time. */
-import { crc32, deflateSync } from "node:zlib"
 import { Effect } from "effect"
 import { DriveAdmin } from "./DriveAdmin.ts"
+import { encodePng } from "./Png.ts"
 
 const day = 24 * 60 * 60 * 1000
 const firstDay = Date.UTC(2026, 0, 12, 8, 30)
@@ -75,31 +75,12 @@ type Colour = readonly [red: number, green: number, blue: number]
 
 const ring = (radius: number): Colour => (Math.floor(radius / 12) % 2 === 0 ? [200, 80, 60] : [250, 235, 215])
 
-/** An 8-bit RGB image without filters or interlacing (RFC 2083). */
 const png = (width: number, height: number, colour: (x: number, y: number) => Colour): Uint8Array => {
-  const pixels = Buffer.alloc(height * (1 + width * 3))
+  const pixels = new Uint8ClampedArray(width * height * 3)
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const at = y * (1 + width * 3) + 1 + x * 3
-      colour(x, y).forEach((value, i) => pixels.writeUInt8(Math.max(0, Math.min(255, Math.round(value))), at + i))
-    }
+    for (let x = 0; x < width; x++) pixels.set(colour(x, y), (y * width + x) * 3)
   }
-  const header = Buffer.alloc(13)
-  header.writeUInt32BE(width, 0)
-  header.writeUInt32BE(height, 4)
-  header.set([8, 2, 0, 0, 0], 8)
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  const data = deflateSync(pixels)
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))])
-}
-
-const chunk = (type: string, data: Buffer): Buffer => {
-  const typed = Buffer.concat([Buffer.from(type, "latin1"), data])
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(data.length)
-  const checksum = Buffer.alloc(4)
-  checksum.writeUInt32BE(crc32(typed))
-  return Buffer.concat([length, typed, checksum])
+  return encodePng({ width, height, pixels: new Uint8Array(pixels.buffer) })
 }
 
 /** Pseudo-random bytes (xorshift32), so that a wrong offset shows. */

@@ -88,7 +88,7 @@ describe("addressing", () => {
         "/me/drive/root/nonsense"
       ]
       for (const path of malformed) assert.strictEqual((yield* get(path)).status, 400, path)
-      assert.strictEqual((yield* get("/me/drive/root/versions")).status, 501)
+      assert.strictEqual((yield* get("/me/drive/root/preview")).status, 501)
       assert.strictEqual((yield* call("DELETE", "/me/drive")).status, 405)
       assert.strictEqual((yield* call("PUT", "/me/drive/root/children")).status, 405)
     }).pipe(Effect.provide(drive()))

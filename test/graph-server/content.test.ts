@@ -60,7 +60,7 @@ describe("download", () => {
       yield* put("/me/drive/root:/other:/content", "sweeps")
       assert.strictEqual((yield* get(first)).status, 404)
       assert.strictEqual((yield* get(second)).status, 404)
-    }).pipe(Effect.provide(drive()))
+    }).pipe(Effect.provide(drive({ settings: { versionLimit: 0, binRetention: 0 } })))
   )
 
   it.effect("lets URLs expire and refuses forged ones", () =>

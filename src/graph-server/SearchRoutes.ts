@@ -1,0 +1,45 @@
+/** Search by name below an item, case-insensitively. Hits lack parentReference.path, as the service's do. */
+import { type ApiError, attempt, invalidRequest } from "./ApiError.ts"
+import type { Effect } from "effect"
+import { type Call, contextUrl, json, linkWith, topOf } from "./Call.ts"
+import type { Json } from "./DriveItemShape.ts"
+import { type DriveParts, find, shaperFor } from "./DriveParts.ts"
+import type { DriveResponse } from "./Exchange.ts"
+import type { ItemAddress } from "./Routing.ts"
+
+export const searchItems = (
+  parts: DriveParts,
+  call: Call,
+  address: ItemAddress,
+  query: string | undefined
+): Effect.Effect<DriveResponse, ApiError> =>
+  attempt(() => {
+    if (query === undefined) throw invalidRequest("search needs a query: search(q='text').", "invalidQueryOption")
+    const scope = find(parts, address)
+    const after = skipped(call.query.get("skiptoken"))
+    const limit = topOf(call, parts.settings.pageSize)
+    const hits = parts.model.table.search(scope.id, query, after, limit + 1)
+    const shape = shaperFor(parts, call)
+    const shown = hits.slice(0, limit)
+    const last = shown.at(-1)?.id
+    return json(200, {
+      "@odata.context": contextUrl(call, "Collection(driveItem)"),
+      ...(hits.length > limit && last !== undefined
+        ? { "@odata.nextLink": linkWith(call, "$skiptoken", String(last)) }
+        : {}),
+      value: shown.map((row) => withoutPath(shape(row)))
+    })
+  })
+
+const skipped = (token: string | undefined): number => {
+  if (token === undefined) return 0
+  if (!/^\d{1,15}$/.test(token)) throw invalidRequest("The skip token is not valid.", "invalidQueryOption")
+  return Number(token)
+}
+
+const withoutPath = (item: Json): Json => {
+  const { parentReference } = item
+  if (typeof parentReference !== "object" || parentReference === null) return item
+  const kept = Object.entries(parentReference).filter(([key]) => key !== "path" && key !== "name")
+  return { ...item, parentReference: Object.fromEntries(kept), searchResult: {} }
+}

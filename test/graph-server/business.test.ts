@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as GraphServer from "../../src/graph-server/GraphServer.ts"
+import { makeItemTags } from "../../src/graph-server/ItemTags.ts"
+import { deltaPass, drive, get, patch, put } from "./api.ts"
+
+const root = "/me/drive/root"
+
+describe("a business drive", () => {
+  it.effect("has its own ids and tags, and none of the personal quirks", () =>
+    Effect.gen(function* () {
+      const admin = yield* GraphServer.DriveAdmin
+      const { body: own } = yield* get("/me/drive")
+      assert.match(own.id, /^b![A-Za-z0-9_-]{64}$/)
+      assert.include((yield* get("/me/drive")).text, '"driveType":"business"')
+      yield* admin.createFolder("/für alle")
+      const { body: file } = yield* put(`${root}:/für alle/a.txt:/content`, "x")
+      const { body: folder } = yield* get(`${root}:/für alle`)
+      assert.match(file.id, /^01[A-Z2-7]{32}$/)
+      assert.strictEqual(file.id.slice(0, 8), folder.id.slice(0, 8))
+      assert.match(file.eTag, /^"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\},1"$/)
+      assert.match(file.cTag, /^"c:\{[0-9A-F-]{36}\},1"$/)
+      assert.isUndefined(folder.cTag)
+      assert.strictEqual(file.parentReference.path, `/drives/${own.id}/root:/für alle`)
+      assert.strictEqual((yield* get(`/drives/${encodeURIComponent(own.id)}/items/${file.id}`)).body.id, file.id)
+      assert.strictEqual((yield* get(`/drives/${own.id.toUpperCase()}/root`)).status, 404)
+      assert.strictEqual((yield* get(`/me/drive/items/${folder.id}/delta`)).status, 501)
+      const { deltaLink } = yield* deltaPass(`${root}/delta`)
+      yield* admin.delete("/für alle/a.txt")
+      const gone = (yield* deltaPass(deltaLink)).items.find(({ deleted }) => deleted !== undefined)
+      assert.strictEqual(gone?.id, file.id)
+      assert.isUndefined(gone?.name)
+    }).pipe(Effect.provide(drive({ kind: "business" })))
+  )
+
+  it.effect("takes its tags with and without their quotes", () =>
+    Effect.gen(function* () {
+      const { body: file } = yield* put(`${root}:/a.txt:/content`, "x")
+      const rename = (name: string, tag: string) => patch(`${root}:/a.txt`, { name }, { headers: { "if-match": tag } })
+      assert.strictEqual((yield* rename("A.txt", file.eTag)).status, 200)
+      assert.strictEqual((yield* rename("a.txt", file.eTag)).status, 412)
+      assert.strictEqual((yield* rename("a.txt", file.cTag.replaceAll('"', ""))).status, 200)
+      assert.strictEqual((yield* rename("A.txt", `"x", ${file.cTag}`)).status, 200)
+      assert.strictEqual((yield* rename("a.txt", "*")).status, 200)
+    }).pipe(Effect.provide(drive({ kind: "business" })))
+  )
+
+  it("tells its ids from those of other libraries", () => {
+    const [one, other] = [makeItemTags("business", "b!one"), makeItemTags("business", "b!other")]
+    for (const number of [1, 101, 65_536, 2 ** 31 + 5, 2 ** 33 + 7]) {
+      assert.strictEqual(one.parse(one.id(number)), number)
+      assert.isUndefined(other.parse(one.id(number)))
+      assert.isUndefined(one.parse(one.id(number).toLowerCase()))
+    }
+  })
+
+  it.effect("rewrites Office files after their upload when told to", () =>
+    Effect.gen(function* () {
+      const { body: file } = yield* put(`${root}:/r.docx:/content`, "office")
+      assert.isAbove(file.size, "office".length)
+      assert.strictEqual((yield* get(`${root}:/r.docx:/versions`)).body.value.length, 2)
+      assert.strictEqual((yield* get(file["@microsoft.graph.downloadUrl"] ?? "")).bytes.length, file.size)
+      assert.strictEqual((yield* put(`${root}:/r.txt:/content`, "plain")).body.size, 5)
+    }).pipe(Effect.provide(drive({ kind: "business", settings: { rewriteOffice: true } })))
+  )
+
+  it.live("stays what it was made as", () =>
+    Effect.gen(function* () {
+      const dir = mkdtempSync(join(tmpdir(), "onemount-drive-test-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(dir, { recursive: true, force: true })))
+      const open = (kind?: GraphServer.DriveKind) =>
+        Effect.scoped(
+          Effect.provide(
+            get("/me/drive"),
+            GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layer({ dir, kind }))),
+            { local: true }
+          )
+        )
+      const made = (yield* open("business")).body.id
+      assert.strictEqual((yield* open()).body.id, made)
+      const refused = yield* Effect.flip(open("personal"))
+      assert.include(String(refused), "business drive")
+    })
+  )
+})
