@@ -95,6 +95,37 @@ describe("names", () => {
   })
 })
 
+describe("names that had to be changed", () => {
+  const now = new Date(2026, 0, 2, 3, 4).getTime()
+  const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
+  /** Names as long as they may be, of characters with one and with two units, blanks and dots. */
+  const Names = Schema.Array(Schema.Literals(["a", " ", ".", "é", "😀", "x".repeat(40), "😀".repeat(30)])).pipe(
+    Schema.check(Schema.isMinLength(1), Schema.isMaxLength(20))
+  )
+
+  it.prop("stay within the limit, whole, and without a blank before what was added", [Names], ([parts]) => {
+    const name = parts.join("").slice(0, 255)
+    if (lone.test(name)) return
+    const moved = conflictName(name, "box", now)
+    const second = freeName(moved, (taken) => taken === moved)
+    for (const changed of [moved, second]) {
+      assert.isAtMost(changed.length, 255)
+      assert.notMatch(changed, lone)
+      assert.notMatch(changed, / {2}\(conflict/)
+    }
+    assert.match(moved, /(^|[^ ] )\(conflict box 2026-01-02 0304\)/)
+    assert.notStrictEqual(second, moved)
+  })
+
+  it("keep their extension, and cut characters in whole", () => {
+    const longest = `${"😀".repeat(125)}.docx`
+    assert.match(conflictName(`x${longest}`, "box", now), /^x(😀)+ \(conflict box 2026-01-02 0304\)\.docx$/)
+    assert.match(conflictName(longest, "box", now), /^(😀)+ \(conflict box 2026-01-02 0304\)\.docx$/)
+    assert.strictEqual(conflictName("a  .txt", "box", now), "a (conflict box 2026-01-02 0304).txt")
+    assert.strictEqual(conflictName("  .txt", "box", now), "(conflict box 2026-01-02 0304).txt")
+  })
+})
+
 const names = (...items: Parameters<typeof parentsFirst>[0]) => parentsFirst(items).map((item) => item.name)
 const eTag = (n: number) => `"{D4E5F6A7-0000-4000-8000-000000000001},${n}"`
 
