@@ -6,20 +6,15 @@
 import { createHash } from "node:crypto"
 import { appendFileSync, closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs"
 import { join } from "node:path"
+import { random } from "./random.ts"
 
 const [directory, manifest, seed] = process.argv.slice(2) as [string, string, string]
-let state = Number(seed) * 2654435761 || 1
-const random = (limit: number): number => {
-  state ^= state << 13
-  state ^= state >>> 17
-  state ^= state << 5
-  return (state >>> 0) % limit
-}
+const below = random(Number(seed))
 
 const body = (): Buffer => {
-  const bytes = Buffer.alloc(random(5) === 0 ? 200_000 + random(600_000) : random(20_000))
+  const bytes = Buffer.alloc(below(5) === 0 ? 200_000 + below(600_000) : below(20_000))
   for (let i = 0; i < bytes.length; i += 4)
-    bytes.writeUInt32LE(random(0x7fffffff), Math.min(i, Math.max(0, bytes.length - 4)))
+    bytes.writeUInt32LE(below(0x7fffffff), Math.min(i, Math.max(0, bytes.length - 4)))
   return bytes
 }
 
@@ -32,10 +27,10 @@ const record = (kind: "touching" | "closed", path: string, bytes?: Buffer) =>
 
 try {
   for (let i = 0; ; i++) {
-    const name = `s${seed}-${random(30)}.bin`
+    const name = `s${seed}-${below(30)}.bin`
     const bytes = body()
     record("touching", name)
-    if (random(3) === 0) {
+    if (below(3) === 0) {
       const temporary = `tmp-${seed}-${i}`
       const fd = openSync(join(directory, temporary), "w")
       writeSync(fd, bytes)
@@ -45,7 +40,7 @@ try {
     } else {
       const fd = openSync(join(directory, name), "w")
       for (let at = 0; at < bytes.length; at += 65_536) writeSync(fd, bytes, at, Math.min(65_536, bytes.length - at))
-      if (random(4) === 0) fsyncSync(fd)
+      if (below(4) === 0) fsyncSync(fd)
       closeSync(fd)
     }
     record("closed", name, bytes)
