@@ -64,7 +64,7 @@ os.unlink("moved/file"); print(os.listdir("moved"), os.path.exists("made"), time
     await here(shared.mount, "rm -r Many; test ! -e Many")
     const end = await shared.mount.cli(["sync", "--wait", "--timeout", "5", shared.mount.path])
     assert.strictEqual(end.code, 1)
-    assert.match(end.stderr, /: delete: \d+ deletions at once wait for confirmation/)
+    assert.match(end.stderr, /: delete: .*deletions at once/)
     assert.isAtLeast((await paths(shared.drive)).filter((path) => path.startsWith("/Many/")).length, 121)
     assert.isAtLeast((await shared.mount.status()).pending.paused, 121)
     const yes = await shared.mount.cli(["sync", "--wait", "--allow-deletes", shared.mount.path])

@@ -13,7 +13,7 @@ const texts = async (mount: Mount, folder: string) =>
 describe("A and B", () => {
   let b: Mount
   const shared = shareMount(async (drive) => {
-    for (const example of ["X1", "X2", "X3", "X4", "X5", "X6"]) {
+    for (const example of ["X1", "X2", "X3", "X4", "X5", "X6", "C9"]) {
       await putFolder(drive, example)
       await put(drive, `${example}/report.txt`, "first")
     }
@@ -62,11 +62,24 @@ print(os.pread(fd, 100, 0), read("X1/report.txt"))
     }
   })
 
-  test("X3: A deletes report.txt, then B, who does not know yet, edits it: the edit stays and A sees it again", async () => {
+  test("X3: A deletes report.txt, then B, who has read it and does not know yet, edits it: the edit stays and A sees it again", async () => {
+    await atB("cat X3/report.txt")
     await atA("rm X3/report.txt")
     await atB("printf ', edited' >> X3/report.txt")
     await syncAll()
     for (const mount of [shared.mount, b]) assert.deepStrictEqual(await texts(mount, "X3"), ["first, edited"])
+  })
+
+  test("C9: an edit of a file that is gone at the server and was never read completely waits for a person", async () => {
+    await atA("rm C9/report.txt")
+    await shared.mount.sync()
+    await atB("printf ', edited' >> C9/report.txt")
+    const end = await b.cli(["sync", "--wait", "--timeout", "20", b.path])
+    assert.strictEqual(end.code, 1)
+    assert.match(end.stderr, /C9\/report\.txt: content: .*parts of it that were never read are lost/)
+    await atB("printf 'whole again' > C9/report.txt")
+    await syncAll()
+    for (const mount of [shared.mount, b]) assert.deepStrictEqual(await texts(mount, "C9"), ["whole again"])
   })
 
   // Fails today: the edit's upload takes the answer's new name for a rename of B's and undoes A's.
