@@ -3,7 +3,8 @@
  *
  * Model: the journal is the queue. A pass takes the intents of each lane (namespace changes, contents) as they became
  * due and starts those that nothing holds back, one per item, until the lane is full: what it costs depends on what it
- * starts, not on the length of the journal. What has to wait is looked at again when something finished or time passed. Outcomes leave the journal (confirmed), stay with a later due time
+ * starts, not on the length of the journal. The kernel's requests run on the same thread and come first: while somebody
+ * works here and keeps it busy, contents trickle. What has to wait is looked at again when something finished or time passed. Outcomes leave the journal (confirmed), stay with a later due time
  * (transient), or stay parked with a reason for people (refused). Nothing is sent while there is no connection or no
  * sign-in; nothing is ever given up.
  */
@@ -22,6 +23,7 @@ import type { Health } from "./Health.ts"
 import { isUncommitted, type OrderContext, readiness } from "./order.ts"
 import { backOff, parkReason, type SyncError } from "./pause.ts"
 import { done, later, makePlacement, type Outcome } from "./placement.ts"
+import { makePacing, trickle } from "./pacing.ts"
 import { Resting } from "./Resting.ts"
 import { Signal } from "./Signal.ts"
 
@@ -77,6 +79,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const busy = new Map<Ino, { readonly intent: Intent; readonly lane: Lane }>()
   const free: Record<Lane, number> = { changes: config.changes, uploads: config.uploads }
   const resting = new Resting()
+  const pacing = makePacing(tree)
   let deletesAllowed = false
 
   const wake = Effect.sync(() => {
@@ -133,7 +136,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
   })
 
   const rest = (ino: Ino, why: string): Effect.Effect<void> =>
-    Effect.map(Clock.currentTimeMillis, (now) => resting.add(ino, { until: now + recheck, why }))
+    Effect.map(Clock.currentTimeMillis, (now) => resting.add(ino, { until: now + recheck, why, leaves: null }))
 
   const work = Effect.fnUntraced(function* (intent: Intent) {
     const outcome = yield* Effect.result(perform(intent))
@@ -174,6 +177,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
     leaving
   })
 
+  const hasRoom = (lane: Lane, now: number): boolean => free[lane] > 0 && (lane === "changes" || pacing.mayUpload(now))
+
   const brakeDeletes = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
     const pending = tree.pendingDeletes()
     if (deletesAllowed || !isMassDelete(pending, tree.counts().items)) return false
@@ -190,7 +195,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
     const now = yield* Clock.currentTimeMillis
     // A yes is for the deletes that were there when it was given.
     if (tree.pendingDeletes() === 0) deletesAllowed = false
-    if (lanes.every((lane) => free[lane] <= 0)) return
+    if (!lanes.some((lane) => hasRoom(lane, now))) return
     resting.expire(now)
     const seen = new Set<Ino>([...busy.keys(), ...resting.inos()])
     const leaving = new Set<ItemId>(resting.leaving())
@@ -200,13 +205,13 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   const fill = Effect.fnUntraced(function* (lane: Lane, seen: Set<Ino>, now: number, leaving: Set<ItemId>) {
     let patience = lookAhead
-    for (let limit = firstPage; free[lane] > 0 && patience > 0; limit = pageSize) {
+    for (let limit = firstPage; hasRoom(lane, now) && patience > 0; limit = pageSize) {
       const intents = tree.readyIntents(lane, now, limit, seen)
       if (intents.length === 0) return
       const braked = lane === "changes" && (yield* brakeDeletes(intents))
       for (const intent of intents) {
         seen.add(intent.ino)
-        if (free[lane] <= 0) return
+        if (!hasRoom(lane, now)) return
         if (busy.has(intent.ino) || resting.why(intent.ino) !== undefined) continue
         if (braked && intent.kind === "delete") continue
         if (!admit(intent, lane, orderContext(now, leaving))) patience--
@@ -218,13 +223,12 @@ export const makePushLoop = Effect.fnUntraced(function* (
   /** Starts the intent or lets it rest; false when its turn comes by itself. */
   const admit = (intent: Intent, lane: Lane, context: OrderContext): boolean => {
     const state = readiness(context, intent)
-    if (state._tag === "Ready") start(intent, lane, work(intent))
-    else if (state._tag === "StepAside") startAside(state.holder)
+    if (state._tag === "Ready") {
+      if (lane === "uploads") pacing.started(context.now)
+      start(intent, lane, work(intent))
+    } else if (state._tag === "StepAside") startAside(state.holder)
     else if (state.on === intent.ino) return false
-    else {
-      const leaves = departure(intent)
-      resting.add(intent.ino, { ...state, until: context.now + recheck, ...(leaves === null ? {} : { leaves }) })
-    }
+    else resting.add(intent.ino, { ...state, until: context.now + recheck, leaves: departure(intent) })
     return true
   }
 
@@ -245,7 +249,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
     const now = yield* Clock.currentTimeMillis
     const due = tree.nextDue()
     if (due === null) return null
-    return due > now ? due - now : recheck
+    if (due > now) return due - now
+    return pacing.isCrowded(now) ? trickle : recheck
   })
 
   const turn = Effect.gen(function* () {

@@ -12,7 +12,7 @@ export interface Rest {
   /** Ends the rest when this item was worked on. */
   readonly on?: Ino
   /** Server folder the item has still to leave. */
-  readonly leaves?: ItemId
+  readonly leaves: ItemId | null
 }
 
 export class Resting {
@@ -32,7 +32,7 @@ export class Resting {
 
   /** Server folders that items which rest have still to leave. */
   leaving(): ReadonlyArray<ItemId> {
-    return [...this.#rests.values()].flatMap(({ leaves }) => (leaves === undefined ? [] : [leaves]))
+    return [...this.#rests.values()].flatMap(({ leaves }) => (leaves === null ? [] : [leaves]))
   }
 
   why(ino: Ino): string | undefined {

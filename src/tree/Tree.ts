@@ -173,6 +173,8 @@ export class Tree extends Context.Service<
     pendingDeletes(): number
     /** When the next intent becomes due that is not parked and does not wait for its folder; null when there is none. */
     nextDue(): number | null
+    /** When somebody here last changed something, milliseconds since the epoch; -Infinity before the first change. */
+    lastLocalChange(): number
     /** The item that holds (parent, folded name) at the server as far as we know, if that differs from the local one. */
     remoteHolder(parent: ItemId, name: string): Item | undefined
     /** Makes everything at or below `ino` due now (sync, shutdown). */

@@ -55,6 +55,15 @@ export const makeTree = Effect.gen(function* () {
   const transact = <A>(f: (tx: Tx) => A): Effect.Effect<A, TreeError> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => transactAt(now, f))
 
+  let lastLocalChange = Number.NEGATIVE_INFINITY
+  const changeAt = <A>(now: number, f: (tx: Tx) => A): Effect.Effect<A, TreeError> =>
+    Effect.suspend(() => {
+      lastLocalChange = now
+      return transactAt(now, f)
+    })
+  const change = <A>(f: (tx: Tx) => A): Effect.Effect<A, TreeError> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => changeAt(now, f))
+
   yield* purgeLeftovers(state, transact)
   const remote = makeRemoteApplier(state, transact)
 
@@ -74,6 +83,7 @@ export const makeTree = Effect.gen(function* () {
     readyIntents: journal.ready,
     pendingDeletes: journal.pendingDeletes,
     nextDue: journal.nextDue,
+    lastLocalChange: () => lastLocalChange,
     upload: journal.upload,
     getXattr: xattrs.get,
     listXattrs: xattrs.list,
@@ -81,16 +91,15 @@ export const makeTree = Effect.gen(function* () {
   }
 
   const local: Pick<Tree["Service"], LocalChanges> = {
-    create: (parent, options) =>
-      transactAt(milliseconds(options.now), (tx) => Local.create(state, tx, parent, options)),
+    create: (parent, options) => changeAt(milliseconds(options.now), (tx) => Local.create(state, tx, parent, options)),
     setAttributes: (ino, change) =>
-      transactAt(milliseconds(change.now), (tx) => Local.setAttributes(state, tx, ino, change)),
-    remove: (ino, now) => transactAt(milliseconds(now), (tx) => Local.remove(state, tx, ino, now)),
-    rename: (ino, to) => transactAt(milliseconds(to.now), (tx) => Option.fromNullishOr(rename(state, tx, ino, to))),
-    exchange: (a, b, now) => transactAt(milliseconds(now), (tx) => exchange(state, tx, a, b, now)),
-    beginEdit: (ino, content) => transact(() => Local.beginEdit(state, ino, content)),
+      changeAt(milliseconds(change.now), (tx) => Local.setAttributes(state, tx, ino, change)),
+    remove: (ino, now) => changeAt(milliseconds(now), (tx) => Local.remove(state, tx, ino, now)),
+    rename: (ino, to) => changeAt(milliseconds(to.now), (tx) => Option.fromNullishOr(rename(state, tx, ino, to))),
+    exchange: (a, b, now) => changeAt(milliseconds(now), (tx) => exchange(state, tx, a, b, now)),
+    beginEdit: (ino, content) => change(() => Local.beginEdit(state, ino, content)),
     commitContent: (ino, body, timing) =>
-      transactAt(timing.now, (tx) => Local.commitContent(state, tx, ino, body, timing)),
+      changeAt(timing.now, (tx) => Local.commitContent(state, tx, ino, body, timing)),
     forget: (ino) => transact(() => Local.forget(state, ino)),
     setXattr: (ino, name, value) =>
       transact(() => {
@@ -163,6 +172,7 @@ type Reads =
   | "intentsBelow"
   | "pendingDeletes"
   | "nextDue"
+  | "lastLocalChange"
   | "remoteHolder"
   | "upload"
   | "getXattr"

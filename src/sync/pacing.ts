@@ -1,0 +1,35 @@
+/**
+ * Who works here comes first: sending contents shares the thread with the kernel's requests. While somebody changes
+ * things and the thread is busy, contents trickle; a connection that is slow, not a thread that is busy, never slows
+ * them down.
+ */
+import { makeThreadLoad } from "../platform/ThreadLoad.ts"
+import type { Tree } from "../tree/Tree.ts"
+
+/** Somebody works here when the last change is younger, in milliseconds. */
+const activity = 200
+/** Share of its time from which on the thread is busy. */
+const busyShare = 0.6
+/** Time between the starts of two contents then, in milliseconds. */
+export const trickle = 200
+
+export interface Pacing {
+  readonly isCrowded: (now: number) => boolean
+  /** Whether another content may start, apart from how many are under way. */
+  readonly mayUpload: (now: number) => boolean
+  /** A content was started. */
+  readonly started: (now: number) => void
+}
+
+export const makePacing = (tree: Tree["Service"]): Pacing => {
+  const load = makeThreadLoad()
+  let last = Number.NEGATIVE_INFINITY
+  const isCrowded = (now: number): boolean => now - tree.lastLocalChange() < activity && load() >= busyShare
+  return {
+    isCrowded,
+    mayUpload: (now) => now - last >= trickle || !isCrowded(now),
+    started: (now) => {
+      last = now
+    }
+  }
+}

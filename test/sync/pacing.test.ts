@@ -1,0 +1,30 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { makePacing, trickle } from "../../src/sync/pacing.ts"
+import { Tree } from "../../src/tree/Tree.ts"
+import { makeFile, now, withTree } from "../tree/harness.ts"
+
+const spin = (ms: number) => {
+  const end = process.hrtime.bigint() + BigInt(ms) * 1_000_000n
+  while (process.hrtime.bigint() < end);
+}
+
+describe("pacing", () => {
+  it.effect("contents trickle only while somebody changes things on a busy thread", () =>
+    withTree(
+      Effect.gen(function* () {
+        const tree = yield* Tree
+        const pacing = makePacing(tree)
+        const at = now.sec * 1_000
+        spin(100)
+        pacing.started(at)
+        assert.isTrue(pacing.mayUpload(at), "nobody works here")
+        yield* makeFile("a")
+        spin(100)
+        assert.isFalse(pacing.mayUpload(at + 1))
+        assert.isTrue(pacing.mayUpload(at + trickle), "but they do go on")
+        assert.isTrue(pacing.mayUpload(tree.lastLocalChange() + 1_000), "work here ended")
+      })
+    )
+  )
+})
