@@ -118,8 +118,15 @@ const quickCheck = (db: Database): void => {
   throw new SqliteError({ reason: "Corrupt", path: db.path, message })
 }
 
+/**
+ * A commit that finds the log longer than this moves it into the database and syncs both, which takes as long as some
+ * hundred commits; a longer log makes reads look in more places.
+ */
+const checkpointPages = 4_000
+
 const configure = (db: Database, options: OpenOptions): void => {
-  if (options.readOnly !== true) db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+  if (options.readOnly === true) return
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${checkpointPages}`)
 }
 
 const migrate = (db: Database, version: number, options: OpenOptions): void => {
