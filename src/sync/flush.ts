@@ -33,13 +33,21 @@ export const makeFlush = Effect.fnUntraced(function* (health: Health, poller: Po
     return unsynced
   })
 
+  /** One that still has to go is enough to know. */
+  const isSettled = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
+    for (const intent of intents) {
+      if (!intent.parked && !(yield* push.isUncommitted(intent))) return false
+    }
+    return !push.hasStrays()
+  })
+
   const settled = Effect.fnUntraced(function* (ino: Ino) {
     while (true) {
       const progress = push.progress.next
-      const left = yield* outstanding(ino)
-      if (left.every(({ parked }) => parked) && !push.hasStrays()) return
+      const intents = tree.intentsBelow(ino)
+      if (yield* isSettled(intents)) return
       yield* progress
-      if (left.length > few) yield* Effect.sleep(pause)
+      if (intents.length > few) yield* Effect.sleep(pause)
     }
   })
 
