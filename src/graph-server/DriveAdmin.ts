@@ -30,6 +30,8 @@ export interface DriveEntry {
 export class DriveAdmin extends Context.Service<
   DriveAdmin,
   {
+    /** The id that API paths use: /drives/{driveId}. */
+    readonly driveId: string
     /** Fails with 409 when the name is taken. */
     createFolder(path: string, times?: ItemTimes): Effect.Effect<DriveEntry, ApiError>
     /** Creates a file, 409 when the name is taken. */
@@ -118,6 +120,7 @@ const makeAdmin = (
   }
 
   return DriveAdmin.of({
+    driveId: model.driveId,
     createFolder: (path, times = {}) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         attempt(() => {

@@ -1,0 +1,74 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as GraphServer from "../../../src/graph-server/GraphServer.ts"
+import { bytesOf } from "../api.ts"
+import { driveFiles, faces, localFiles, run, stepsOf, succeeded, temporaryFolder, versionOf } from "./clients.ts"
+
+const version = versionOf("onedrive", "--version")
+/** The client takes its authorities from the system only: ours is put there for its process alone, which needs root. */
+const isRoot = process.getuid?.() === 0
+if (version === undefined) process.stdout.write("  --  onedrive is not installed: skipped\n")
+else if (!isRoot) process.stdout.write("  --  onedrive needs root for a mount namespace of its own: skipped\n")
+
+const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt"
+
+const client = Effect.gen(function* () {
+  const { env, token, authorityFile } = yield* faces
+  // Also makes the authority's file exist before it is read.
+  const folder = yield* temporaryFolder
+  const confdir = join(folder, "conf")
+  const local = join(folder, "OneDrive")
+  mkdirSync(confdir)
+  const system = existsSync(systemAuthorities) ? readFileSync(systemAuthorities, "utf8") : ""
+  const bundle = join(folder, "bundle.crt")
+  writeFileSync(bundle, system + readFileSync(authorityFile, "utf8"))
+  writeFileSync(join(confdir, "config"), `sync_dir = "${local}"\napplication_id = "onemount-interop"\n`)
+  writeFileSync(join(confdir, "refresh_token"), token)
+  const script = `mount --bind "$0" ${systemAuthorities} && exec onedrive "$@"`
+  const sync = (...args: ReadonlyArray<string>) => {
+    const own = ["--confdir", confdir, "--synchronize", "--verbose", ...args]
+    const home = { ...env, HOME: folder, XDG_CONFIG_HOME: folder }
+    return Effect.map(run("unshare", ["-m", "sh", "-c", script, bundle, ...own], home), succeeded)
+  }
+  return { local, sync }
+})
+
+describe.skipIf(version === undefined || !isRoot)("onedrive", () => {
+  it.live("synchronises a personal drive both ways", () =>
+    Effect.gen(function* () {
+      const step = stepsOf(version ?? "")
+      const admin = yield* GraphServer.DriveAdmin
+      const { local, sync } = yield* client
+      yield* admin.createFolder("/Documents")
+      yield* admin.putFile("/Documents/from the drive.txt", "one\n")
+      yield* admin.putFile("/large.bin", bytesOf(25 * 1024 * 1024))
+      yield* admin.putFile("/empty", "")
+      yield* step("first sync brings everything down", sync())
+      assert.deepStrictEqual(localFiles(local), yield* driveFiles())
+
+      mkdirSync(join(local, "new folder"))
+      writeFileSync(join(local, "new folder/small.txt"), "small\n")
+      writeFileSync(join(local, "new folder/empty"), "")
+      writeFileSync(join(local, "new folder/large.bin"), bytesOf(25 * 1024 * 1024 + 1))
+      appendFileSync(join(local, "Documents/from the drive.txt"), "two\n")
+      yield* step("local changes go up", sync())
+      assert.deepStrictEqual(localFiles(local), yield* driveFiles())
+      assert.strictEqual((yield* admin.tree()).length, 8)
+
+      yield* admin.replace("/new folder/small.txt", "changed outside\n")
+      yield* admin.rename("/Documents", "Papers")
+      yield* admin.delete("/empty")
+      rmSync(join(local, "large.bin"))
+      yield* step("changes of both sides meet", sync())
+      assert.deepStrictEqual(localFiles(local), yield* driveFiles())
+      assert.strictEqual(readFileSync(join(local, "new folder/small.txt"), "utf8"), "changed outside\n")
+      assert.isFalse(existsSync(join(local, "empty")))
+      const log = yield* GraphServer.RequestLog
+      const before = yield* log.count("PUT")
+      yield* step("nothing left to do", sync())
+      assert.strictEqual(yield* log.count("PUT"), before)
+    }).pipe(Effect.provide(GraphServer.layerMemory()))
+  )
+})
