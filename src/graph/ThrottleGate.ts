@@ -34,7 +34,7 @@ export const makeThrottleGate = (limits: GraphLimits): ThrottleGate => {
       if (now - started + wait > limits.throttleWait) {
         return yield* graphError(operation, new Throttled({ retryAfter: wait }))
       }
-      yield* Effect.sleep(wait + (yield* Random.next) * Math.min(limits.throttleSpread, wait / 4))
+      yield* Effect.sleep(Math.ceil(wait + (yield* Random.next) * Math.min(limits.throttleSpread, wait / 4)))
     }
   })
 
@@ -49,7 +49,7 @@ export const makeThrottleGate = (limits: GraphLimits): ThrottleGate => {
       until = Math.max(until, now + retryAfter)
     } else if (news) {
       const bound = Math.min(limits.throttleCap, limits.throttleBase * 2 ** (strikes - 1))
-      until = Math.max(until, now + bound * (0.5 + (yield* Random.next) / 2))
+      until = Math.max(until, now + Math.round(bound * (0.5 + (yield* Random.next) / 2)))
     }
     return Math.max(0, until - now)
   })

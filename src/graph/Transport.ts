@@ -52,8 +52,8 @@ export interface Transport {
   /** One call with its retries; `decode` sees the complete answer. */
   answer<A>(call: Call, decode: (answer: Answer) => Result.Result<A, string>): Effect.Effect<A, GraphError>
   call<A>(call: Call, decode: Decoder<A>): Effect.Effect<A, GraphError>
-  /** Waits before repetition number `n` (from 0) of something that failed. */
-  backoff(n: number): Effect.Effect<void>
+  /** Waits before repetition number `n` (from 0) of something that failed; `base` in milliseconds, default `retryBase`. */
+  backoff(n: number, base?: number): Effect.Effect<void>
 }
 
 const is2xx = (status: number): boolean => status >= 200 && status < 300
@@ -184,9 +184,9 @@ export const makeTransport: Effect.Effect<Transport, never, HttpClient.HttpClien
     )
   }
 
-  const backoff = Effect.fnUntraced(function* (n: number) {
-    const bound = Math.min(limits.retryCap, limits.retryBase * 2 ** n)
-    yield* Effect.sleep((yield* Random.next) * bound)
+  const backoff = Effect.fnUntraced(function* (n: number, base = limits.retryBase) {
+    const bound = Math.min(limits.retryCap, base * 2 ** n)
+    yield* Effect.sleep(Math.round((yield* Random.next) * bound))
   })
 
   const answer: Transport["answer"] = Effect.fnUntraced(function* (call, decode) {
@@ -198,7 +198,7 @@ export const makeTransport: Effect.Effect<Transport, never, HttpClient.HttpClien
       yield* Effect.logDebug(error.message, { attempt, kind: call.kind })
       if (attempt >= limits.attempts || !mayRepeat(call.kind, error)) return yield* error
       // The closed gate is the wait after throttling.
-      if (error.reason._tag !== "Throttled") yield* backoff(attempt - 1)
+      if (error.reason._tag !== "Throttled") yield* backoff(attempt - 1, isUnreached(error) ? unreachedBase : undefined)
     }
   })
 
@@ -214,8 +214,14 @@ export const makeTransport: Effect.Effect<Transport, never, HttpClient.HttpClien
 
 const mayRepeat = (kind: Call["kind"], error: GraphError): boolean => {
   if (kind === "read") return error.transient
-  return error.reason._tag === "Throttled" || (error.reason._tag === "Unreachable" && !error.reason.sent)
+  return error.reason._tag === "Throttled" || isUnreached(error)
 }
+
+/** No connection came about: the server has nothing to recover from, and whoever asked should know soon. */
+const isUnreached = ({ reason }: GraphError): boolean => reason._tag === "Unreachable" && !reason.sent
+
+/** Instead of `retryBase` where no connection came about, in milliseconds. */
+const unreachedBase = 250
 
 /** The JSON of an answer, or what it is instead. */
 export const parseJson = (answer: Answer): Result.Result<unknown, string> =>

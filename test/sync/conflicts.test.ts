@@ -21,7 +21,6 @@ import {
   settle,
   temporaryDirectory,
   textAtServer,
-  wholeMilliseconds,
   write
 } from "./device.ts"
 import { layerClient } from "../transfer/memory.ts"
@@ -228,7 +227,7 @@ describe("conflicts", () => {
         assert.strictEqual(yield* (yield* RequestLog).count("PUT"), 1)
       })
       yield* Effect.provide(test, device(directory, rewriting))
-    }).pipe(Effect.provide(drive()), wholeMilliseconds)
+    }).pipe(Effect.provide(drive()))
   )
 })
 

@@ -17,10 +17,10 @@ import { type Item, rootIno } from "../../src/tree/Item.ts"
 import { timeOf } from "../../src/tree/journalAlgebra.ts"
 import { MountDatabase } from "../../src/tree/MountDatabase.ts"
 import { Tree } from "../../src/tree/Tree.ts"
-import { eventually, passing, wholeMilliseconds } from "../transfer/clock.ts"
+import { eventually, passing } from "../transfer/clock.ts"
 import { layerClient } from "../transfer/memory.ts"
 
-export { eventually, passing, wholeMilliseconds }
+export { eventually, passing }
 
 /** The embedded drive alone: what outlives the devices of a test. */
 export const drive = (options?: GraphServer.DriveOptions) => GraphServer.layerMemory(options)
@@ -49,8 +49,7 @@ export const device = (
 /** Runs `effect` on a fresh device and drive. */
 export const onDevice = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(temporaryDirectory, (directory) => Effect.provide(effect, device(directory))).pipe(
-    Effect.provide(drive()),
-    wholeMilliseconds
+    Effect.provide(drive())
   )
 
 const now = Effect.map(Clock.currentTimeMillis, timeOf)

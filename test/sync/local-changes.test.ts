@@ -27,7 +27,6 @@ import {
   settle,
   temporaryDirectory,
   textAtServer,
-  wholeMilliseconds,
   write
 } from "./device.ts"
 
@@ -352,7 +351,7 @@ describe("local changes", () => {
       assert.strictEqual(stat.size, bytes.length)
       const sent = (yield* (yield* RequestLog).entries).reduce((sum, { received }) => sum + received, 0)
       assert.isBelow(sent, 16 * 1024 * 1024)
-    }).pipe(Effect.provide(drive()), wholeMilliseconds)
+    }).pipe(Effect.provide(drive()))
   )
 
   it.effect("the lost reply of a last fragment is looked up", () =>

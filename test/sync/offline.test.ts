@@ -20,7 +20,6 @@ import {
   rename,
   settle,
   temporaryDirectory,
-  wholeMilliseconds,
   write
 } from "./device.ts"
 
@@ -71,7 +70,7 @@ describe("offline", () => {
       )
       assert.deepStrictEqual(yield* atServer, ["/dir/", "/ghost", "/new/", "/new/file", "/new/moved"])
       assert.strictEqual(yield* (yield* RequestLog).count("PUT"), 1)
-    }).pipe(Effect.provide(drive()), wholeMilliseconds)
+    }).pipe(Effect.provide(drive()))
   )
 
   it.effect("comes back by itself after a day, and at once when the machine wakes up", () =>

@@ -4,7 +4,7 @@ import { Effect, Ref } from "effect"
 import { TestClock } from "effect/testing"
 import { RequestLog } from "../../src/graph-server/GraphServer.ts"
 import { layerClient } from "../transfer/memory.ts"
-import { device, drive, poll, temporaryDirectory, wholeMilliseconds } from "./device.ts"
+import { device, drive, poll, temporaryDirectory } from "./device.ts"
 
 const hour = 3_600_000
 
@@ -31,6 +31,6 @@ describe("polling", () => {
         assert.isAtLeast((yield* polls) - soon, 5)
       })
       yield* Effect.provide(scenario, device(directory, layerClient, { pollInterval: Ref.get(interval) }))
-    }).pipe(Effect.provide(drive()), wholeMilliseconds)
+    }).pipe(Effect.provide(drive()))
   )
 })

@@ -1,5 +1,5 @@
 /** Virtual time for tests whose work is partly real (files, native threads). */
-import { Clock, Effect, Fiber } from "effect"
+import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 
 /** Real time for real work between two steps of virtual time, in ms: files and native threads know no test clock. */
@@ -44,11 +44,3 @@ export const eventually = <E, R>(check: Effect.Effect<boolean, E, R>, options?: 
   )
   return passing(wait, options)
 }
-
-/** The machine's clock counts whole milliseconds; the test clock stops at whatever fraction a jittered sleep ends. */
-export const wholeMilliseconds = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Clock.clockWith((clock) => {
-    const currentTimeMillisUnsafe = (): number => Math.floor(clock.currentTimeMillisUnsafe())
-    const whole = { ...clock, currentTimeMillisUnsafe, currentTimeMillis: Effect.sync(currentTimeMillisUnsafe) }
-    return Effect.provideService(effect, Clock.Clock, whole)
-  })
