@@ -11,11 +11,11 @@
 import type { SessionStats, UnmountOptions, UnmountReport } from "@onemount/fuse-native"
 import { Session } from "@onemount/fuse-native"
 import { Cause, Context, Deferred, Effect, Exit, Layer, PubSub, Scope } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { ContentStore } from "../content/ContentStore.ts"
 import { Events, type Health } from "../events/Events.ts"
 import { Filesystem } from "../filesystem/Filesystem.ts"
 import { supervise } from "../lifecycle/supervise.ts"
+import { runScript } from "../platform/Processes.ts"
 import { Sync } from "../sync/Sync.ts"
 import { fold } from "../tree/fold.ts"
 import { Tree } from "../tree/Tree.ts"
@@ -172,17 +172,15 @@ const cacheTimeout = Effect.fnUntraced(function* (timeouts: { readonly fresh: nu
   return () => current
 })
 
+const lookScript = `
+try { require("node:fs").statSync(process.argv[1]) }
+catch (error) { process.stderr.write(error.message); process.exit(1) }`
+
 /** Reads through the mount from another process: when it returns, the whole way works. */
 const ready = Effect.fnUntraced(function* (options: FuseSessionOptions) {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const { mountpoint, readyTimeout = 5_000 } = options
   const silent = (detail: string) => new FuseError({ reason: "Silent", mountpoint, code: "", detail })
-  const status = yield* spawner.exitCode(ChildProcess.make("/bin/ls", ["-d", `${mountpoint}/.`])).pipe(
-    Effect.mapError((error) => silent(error.message)),
-    Effect.timeoutOrElse({
-      duration: readyTimeout,
-      orElse: () => Effect.fail(silent(`mounted, but a first read did not return within ${readyTimeout} ms`))
-    })
-  )
-  if (status !== 0) return yield* silent(`mounted, but a first read failed (ls exited with ${status})`)
+  const read = yield* runScript(lookScript, [`${mountpoint}/.`], { timeout: readyTimeout })
+  if (read.timedOut) return yield* silent(`mounted, but a first read did not return within ${readyTimeout} ms`)
+  if (read.code !== 0) return yield* silent(`mounted, but a first read failed: ${read.stderr.trim()}`)
 })
