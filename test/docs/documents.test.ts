@@ -1,5 +1,5 @@
-/** docs/operations.md says what the code says. */
-import { readFileSync } from "node:fs"
+/** The documents name what the code has. */
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { generate, path } from "../../scripts/config-docs.ts"
@@ -58,5 +58,15 @@ describe("docs/operations.md", () => {
     }
     const prevented = /RestartPreventExitStatus=(.+)/.exec(document)?.[1]?.split(" ").map(Number) ?? []
     assert.deepStrictEqual(prevented, [exitCodes.usage[0], exitCodes.mountpoint[0], exitCodes.signIn[0]])
+  })
+})
+
+describe("docs/architecture.md", () => {
+  it("has every folder of src in its table of layers", () => {
+    const [, table = ""] = readFileSync(join(root, "docs/architecture.md"), "utf8").split("\n## Layers\n")
+    const named = [...table.matchAll(/^\| (.+?) \|/gm)].flatMap(([, cell]) =>
+      [...(cell ?? "").matchAll(/`([\w-]+(?:\.ts)?)`/g)].map(([, name]) => name ?? "")
+    )
+    assert.deepStrictEqual(named.toSorted(), readdirSync(join(root, "src")).toSorted())
   })
 })
