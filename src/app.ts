@@ -10,13 +10,14 @@ import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Context, Deferred, Effect, Exit, Layer, Option, Redacted, Ref, Schema, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Layer, Option, PubSub, Redacted, Ref, Schema, Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import { Config, type Values } from "./config/Config.ts"
 import { ContentStore } from "./content/ContentStore.ts"
 import * as Control from "./control/Control.ts"
 import { check, detach } from "./control/mountpoint.ts"
 import * as ServiceManager from "./desktop/ServiceManager.ts"
+import { Events, type Health } from "./events/Events.ts"
 import { Filesystem } from "./filesystem/Filesystem.ts"
 import { FuseSession } from "./fuse/FuseSession.ts"
 import * as GraphServer from "./graph-server/GraphServer.ts"
@@ -250,19 +251,27 @@ const end = Effect.fnUntraced(function* (
   yield* lifecycle.stage({ phase: "CLOSED", budget, forcible: false, work: Scope.close(scope, exit) })
 })
 
+const isReachable = (health: Health): boolean => health === "online" || health === "degraded"
+
+/** Ends when there is no server to send anything to; at once when that is known. */
+const unreachable = Effect.fnUntraced(function* (sync: Sync["Service"], events: Events["Service"]) {
+  const subscription = yield* events.subscribe
+  let { health } = yield* sync.status
+  while (isReachable(health)) {
+    const event = yield* PubSub.take(subscription)
+    if (event._tag === "HealthChanged") health = event.health
+  }
+}, Effect.scoped)
+
 /** What is written keeps its promise either way; the drain decides how much is at the server already. */
 const drain = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
-  const lifecycle = yield* Lifecycle
+  const [lifecycle, events] = [yield* Lifecycle, yield* Events]
   const [sync, tree] = [Context.get(mounted, Sync), Context.get(mounted, Tree)]
-  const upload = Effect.gen(function* () {
-    const { health } = yield* sync.status
-    const reachable = health === "online" || health === "degraded"
-    if (reachable && tree.summary().intents > 0) yield* sync.flush(rootIno, budget)
-  })
+  const upload = Effect.suspend(() => (tree.summary().intents > 0 ? sync.flush(rootIno, budget) : Effect.void))
   yield* lifecycle.stage({
     phase: "DRAINING",
     budget,
-    work: Effect.andThen(Context.get(mounted, FuseSession).drain, upload),
+    work: Effect.andThen(Context.get(mounted, FuseSession).drain, Effect.raceFirst(upload, unreachable(sync, events))),
     left: Effect.sync(() => {
       const { intents } = tree.summary()
       return intents === 0 ? "" : `${intents} changes, sent at the next mount`

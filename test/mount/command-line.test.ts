@@ -232,7 +232,6 @@ describe("without the server", () => {
   test("sync --wait gives reasons and 1, the end keeps its budget, the next start serves what is known", async () => {
     const drive = await harness.serve()
     const mount = await mountRemote(drive)
-    assert.strictEqual((await onemount("sync")).code, 0)
     await shell(`echo known > ${at("mnt")}/known.txt`)
     assert.strictEqual((await onemount("sync", "--wait", at("mnt"))).code, 0)
     await drive.stop()
@@ -249,5 +248,18 @@ describe("without the server", () => {
     const status = JSON.parse((await onemount("status", "--json")).stdout)
     assert.isAbove(status.pending.intents, 0)
     assert.strictEqual((await end(again, "SIGTERM")).code, 0)
+  })
+
+  test("the end does not wait for a server that died just now", async () => {
+    const drive = await harness.serve()
+    const mount = await mountRemote(drive)
+    await shell(`mkdir ${at("mnt")}/dir`)
+    assert.strictEqual((await onemount("sync", "--wait", at("mnt"))).code, 0)
+    await drive.stop()
+    await shell(`echo later > ${at("mnt")}/dir/later.txt`)
+    const ended = await end(mount, "SIGTERM")
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    const [, drained] = /DRAINING done after (\d+) ms, left: 2 changes/.exec(ended.stderr) ?? []
+    assert.isBelow(Number(drained), 4000, ended.stderr)
   })
 })
