@@ -50,8 +50,8 @@ export const exchange = (state: TreeState, tx: Tx, a: Ino, b: Ino, now: Time): v
   items.place(a, null, first.name, now)
   if (second.parent !== null) relocate(state, tx, second, placeOf(first, now), false)
   if (first.parent !== null) relocate(state, tx, first, placeOf(second, now), false)
-  settle(state, tx, a, { kinds: ["move"] })
-  settle(state, tx, b, { kinds: ["move"] })
+  settleMove(state, tx, a)
+  settleMove(state, tx, b)
   for (const parent of new Set([first.parent, second.parent])) if (parent !== null) touchFolder(state, parent, now)
 }
 
@@ -117,7 +117,13 @@ const relocate = (state: TreeState, tx: Tx, row: Row, to: RenameTarget, settled 
   else captureBase(state, row)
   items.place(row.ino, to.parent, to.name, to.now)
   if (becomesNormal) release(state, tx, row.ino, to)
-  if (settled) settle(state, tx, row.ino, { kinds: ["move"] })
+  if (settled) settleMove(state, tx, row.ino)
+}
+
+/** What the server refused under the old name or in the old folder is tried again. */
+const settleMove = (state: TreeState, tx: Tx, ino: Ino): void => {
+  settle(state, tx, ino, { kinds: ["move"] })
+  if (state.journal.intents(ino).some(({ parked }) => parked)) state.journal.unpark(ino)
 }
 
 /** The item and all below become local-only; each leaves the intent to delete the server's copy behind. */

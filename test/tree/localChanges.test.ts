@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { rootIno } from "../../src/tree/Item.ts"
+import { type Ino, rootIno } from "../../src/tree/Item.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import {
   at,
@@ -47,6 +47,25 @@ describe("local changes", () => {
         )
         assert.strictEqual(tree.subdirectories(rootIno), 1)
         assert.deepStrictEqual(tree.counts(), { items: 3, files: 2, directories: 1 })
+      })
+    )
+  )
+
+  it.effect("a rename tries again what the server refused", () =>
+    withTree(
+      Effect.gen(function* () {
+        const tree = yield* Tree
+        const file = yield* makeFile("bad")
+        const other = yield* makeFile("other")
+        const parked = (ino: Ino) => tree.intents(ino).flatMap(({ kind, parked }) => (parked ? [kind] : []))
+        yield* tree.park(file.ino, "create", "the server refuses this name")
+        yield* tree.park(other.ino, "create", "the server refuses this name")
+        yield* move(file.ino, "better")
+        assert.deepStrictEqual([parked(file.ino), parked(other.ino)], [[], ["create"]])
+        assert.strictEqual(tree.intents(file.ino)[0]?.attempts, 0)
+        yield* tree.exchange(file.ino, other.ino, now)
+        assert.deepStrictEqual(parked(other.ino), [])
+        assert.strictEqual(tree.summary().parked, 0)
       })
     )
   )
