@@ -24,6 +24,7 @@ import * as GraphServer from "./graph-server/GraphServer.ts"
 import { Auth } from "./graph/Auth.ts"
 import { layerGraphClient } from "./graph/GraphClientHttp.ts"
 import { defaultGraphConfig, GraphConfig, userAgent } from "./graph/GraphConfig.ts"
+import * as LastResort from "./lifecycle/lastResort.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
 import * as DirectoryLock from "./platform/DirectoryLock.ts"
 import { Sync } from "./sync/Sync.ts"
@@ -193,6 +194,8 @@ export const runMount = Effect.fn("app.runMount")(function* (options: MountOptio
     catch: (cause) => new MountFailed({ reason: "Cache", message: `cannot make the cache: ${String(cause)}` })
   })
   yield* DirectoryLock.lock(options.cacheDirectory, `process ${process.pid}, mounted at ${mountpoint}`)
+
+  yield* LastResort.watch(mountpoint)
 
   const mounted = yield* Ref.make(Option.none<Mounted>())
   const forced = yield* Ref.make(false)

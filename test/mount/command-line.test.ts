@@ -142,6 +142,26 @@ describe("in the foreground", () => {
   })
 })
 
+describe("a daemon whose thread is blocked", () => {
+  test("is ended by its last resort, and the mount goes with it", async () => {
+    const budgets = ["total=2s", "drain=0s", "unmount=2s"].flatMap((budget) => ["--set", `shutdown.${budget}`])
+    const mount = await mountEmbedded(...budgets)
+    await follow(mount)
+    const holder = new Running("sleep", ["60"], { cwd: at("mnt") })
+    await once(holder.child, "spawn")
+    mount.child.kill("SIGTERM")
+    await shell(`until grep -q DRAINING ${at("log")}; do sleep 0.05; done`, { timeout: 10_000 })
+    // A stopped process runs as little of its end as a blocked one.
+    const finished = end(mount, "SIGSTOP")
+    const started = performance.now()
+    assert.strictEqual((await finished).signal, "SIGKILL")
+    assert.isBelow(performance.now() - started, 8000)
+    await shell(`while grep -q ${at("mnt")} /proc/self/mounts; do sleep 0.05; done`, { timeout: 5000 })
+    holder.child.kill("SIGKILL")
+    await holder.finished
+  })
+})
+
 describe("very many deletions", () => {
   test("are paused, status says how to confirm them, and one yes lets them through", async () => {
     const mount = await mountEmbedded()
