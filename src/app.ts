@@ -6,7 +6,7 @@
  * while everything still works: DRAINING (no new changes, uploads get their time), UNMOUNTING, then CLOSED is the
  * scope itself. Each is bounded, so the process ends whatever hangs; what was not sent is in the journal.
  */
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -15,7 +15,7 @@ import type { HttpClient } from "effect/http"
 import { Config, type Values } from "./config/Config.ts"
 import { ContentStore } from "./content/ContentStore.ts"
 import * as Control from "./control/Control.ts"
-import { check, detach } from "./control/mountpoint.ts"
+import { detach } from "./control/mountpoint.ts"
 import * as ServiceManager from "./desktop/ServiceManager.ts"
 import { Events, type Health } from "./events/Events.ts"
 import { Filesystem } from "./filesystem/Filesystem.ts"
@@ -27,6 +27,7 @@ import { defaultGraphConfig, GraphConfig, userAgent } from "./graph/GraphConfig.
 import * as LastResort from "./lifecycle/lastResort.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
 import * as DirectoryLock from "./platform/DirectoryLock.ts"
+import * as FirstContact from "./sync/FirstContact.ts"
 import { Sync } from "./sync/Sync.ts"
 import { Transfers } from "./transfer/Transfers.ts"
 import { rootIno } from "./tree/Item.ts"
@@ -42,6 +43,7 @@ export type Drive =
   | { readonly _tag: "Embedded"; readonly dir: string; readonly sample: boolean; readonly port: number | undefined }
 
 export interface MountOptions {
+  /** As `control/mountpoint.check` returned it. */
   readonly mountpoint: string
   readonly drive: Drive
   readonly cacheDirectory: string
@@ -60,8 +62,8 @@ export interface Ended {
 }
 
 export class MountFailed extends Schema.TaggedError<MountFailed>()("MountFailed", {
-  /** `TimedOut`: not mounted within mount.timeout. `Cache`: the cache directory cannot be made. */
-  reason: Schema.Literals(["TimedOut", "Cache"]),
+  /** `TimedOut`: not mounted within mount.timeout. */
+  reason: Schema.Literals(["TimedOut"]),
   message: Schema.String
 }) {}
 
@@ -145,17 +147,13 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
       Sync.layer({ pollInterval: interval, uploads: upload.workers, listingLimit: mount.requestTimeout })
     )
   )
-  const control = Control.layer({
-    env: process.env,
-    mountpoint,
-    cacheDirectory,
-    version,
-    drive: drive._tag === "Remote" ? drive.url : drive.dir
-  })
+  const where = drive._tag === "Remote" ? drive.url : drive.dir
+  const control = Control.layer({ env: process.env, mountpoint, cacheDirectory, version, drive: where })
   return ServiceManager.layer(process.env, mountpoint).pipe(
     Layer.provideMerge(control),
     Layer.provideMerge(fuse),
     Layer.provideMerge(filesystem),
+    Layer.provideMerge(FirstContact.layer({ url: where, limit: (mount.timeout * 3) / 4 })),
     Layer.provideMerge(sync),
     Layer.provideMerge(
       Transfers.layer({ uploads: upload.workers, downloads: download.workers, patience: mount.requestTimeout })
@@ -184,15 +182,7 @@ type Mounted = Context.Context<FuseSession | Sync | Tree>
 export const runMount = Effect.fn("app.runMount")(function* (options: MountOptions) {
   const lifecycle = yield* Lifecycle
   const values = yield* Effect.flatMap(Config, (config) => config.current)
-  const mountpoint = yield* check({
-    env: process.env,
-    mountpoint: options.mountpoint,
-    directories: ownDirectories(options)
-  })
-  yield* Effect.try({
-    try: () => mkdirSync(options.cacheDirectory, { recursive: true, mode: 0o700 }),
-    catch: (cause) => new MountFailed({ reason: "Cache", message: `cannot make the cache: ${String(cause)}` })
-  })
+  const { mountpoint } = options
   yield* DirectoryLock.lock(options.cacheDirectory, `process ${process.pid}, mounted at ${mountpoint}`)
 
   yield* LastResort.watch(mountpoint)
@@ -218,11 +208,6 @@ export const runMount = Effect.fn("app.runMount")(function* (options: MountOptio
   const { failed, reason } = yield* lifecycle.stopping
   return { failed, reason, forced: yield* Ref.get(forced) } satisfies Ended
 }, Effect.scoped)
-
-const ownDirectories = ({ cacheDirectory, drive }: MountOptions) => [
-  { path: cacheDirectory, what: "cache directory" },
-  ...(drive._tag === "Embedded" ? [{ path: drive.dir, what: "folder of the embedded drive" }] : [])
-]
 
 const tooSlow = ({ mount }: Values): MountFailed =>
   new MountFailed({

@@ -3,9 +3,10 @@
  * The daemon tells on a pipe (its descriptor number is in ONEMOUNT_READY_FD) what a person would have seen.
  */
 import { spawn } from "node:child_process"
-import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from "node:fs"
+import { closeSync, openSync, renameSync, statSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { Console, Effect, Option, Schema } from "effect"
+import { makePrivateDirectory } from "../platform/Directories.ts"
 import { type Exit, exitCodes, type Failure, failure } from "./exit.ts"
 
 const Message = Schema.Union([
@@ -56,8 +57,11 @@ const foregroundArguments = (argv: ReadonlyArray<string>): ReadonlyArray<string>
 /** `argv` as in `process.argv`. */
 export const detachDaemon = Effect.fn("cli.detachDaemon")(function* (cache: string, argv: ReadonlyArray<string>) {
   const log = join(cache, "onemount.log")
+  yield* Effect.try({
+    try: () => makePrivateDirectory(cache),
+    catch: (cause) => failure("inUse", `the cache cannot be made (${String(cause)}): give another --cache-dir`)
+  })
   const message = yield* Effect.callback<Option.Option<Message>, Failure>((resume) => {
-    mkdirSync(cache, { recursive: true, mode: 0o700 })
     const output = openLog(log)
     const child = spawn(process.execPath, [...process.execArgv, ...foregroundArguments(argv.slice(1))], {
       detached: true,

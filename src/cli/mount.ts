@@ -1,15 +1,15 @@
 /** `onemount mount`: from flags to a running mount, here or in a daemon. */
 import { createHash } from "node:crypto"
-import { accessSync, constants, existsSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { Console, Effect, Option } from "effect"
-import { type Drive, databaseOf, runMount } from "../app.ts"
+import { type Drive, runMount } from "../app.ts"
 import { Config, type Values } from "../config/Config.ts"
 import { cacheDirectory, expandHome } from "../platform/Paths.ts"
 import type { ConfigOptions } from "./commands.ts"
 import { daemonLayer } from "./daemon.ts"
 import { detachDaemon, tellFailure, tellMounted } from "./detach.ts"
 import { type Failure, failure } from "./exit.ts"
+import { checkMountpoint, checkToken } from "./preflight.ts"
 import { portProblem, sourcesOf } from "./settings.ts"
 import { version } from "./version.ts"
 
@@ -39,8 +39,8 @@ export const mountCommand = Effect.fn("cli.mount")(function* (flags: MountFlags)
     const drive = yield* driveOf(flags, values)
     const cache = cacheOf(values, drive)
     yield* checkToken(drive, cache)
-    if (flags.daemon) return yield* detachDaemon(cache, process.argv)
-    return yield* serveMount(flags, drive, cache)
+    const mountpoint = yield* checkMountpoint(absolute(flags.mountpoint), drive, cache)
+    return yield* flags.daemon ? detachDaemon(cache, process.argv) : serveMount(mountpoint, drive, cache)
   })
   yield* mount.pipe(
     Effect.provide(daemonLayer(sources)),
@@ -93,27 +93,13 @@ const cacheOf = ({ cache }: Values, drive: Drive): string => {
   )
 }
 
-/** Without a token a known drive still serves what is here; a new one would have nothing to show. */
-const checkToken = (drive: Drive, cache: string): Effect.Effect<void, Failure> => {
-  if (drive._tag === "Embedded" || existsSync(databaseOf(cache))) return Effect.void
-  return Effect.try({
-    try: () => accessSync(drive.tokenFile, constants.R_OK),
-    catch: (cause) =>
-      failure(
-        "signIn",
-        `the token file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}. ` +
-          "Put a bearer token for Microsoft Graph there, as plain text or as JSON with access_token"
-      )
-  })
-}
-
-const serveMount = Effect.fnUntraced(function* (flags: MountFlags, drive: Drive, cache: string) {
+const serveMount = Effect.fnUntraced(function* (mountpoint: string, drive: Drive, cache: string) {
   const ended = yield* runMount({
-    mountpoint: absolute(flags.mountpoint),
+    mountpoint,
     drive,
     cacheDirectory: cache,
     version,
-    onMounted: (mountpoint) => Effect.andThen(Console.log(`mounted ${mountpoint}`), tellMounted(mountpoint))
+    onMounted: () => Effect.andThen(Console.log(`mounted ${mountpoint}`), tellMounted(mountpoint))
   }).pipe(Effect.mapError(explain))
   if (ended.failed) return yield* failure("failed", `the mount ended: ${ended.reason}; the log has the cause`)
   if (ended.forced) return yield* failure("forced", `the mount was torn down by force (${ended.reason})`)
@@ -122,12 +108,14 @@ const serveMount = Effect.fnUntraced(function* (flags: MountFlags, drive: Drive,
 /** Every way in which a mount does not come about, with its exit status. */
 const explain = (error: Effect.Error<ReturnType<typeof runMount>>): Failure => {
   switch (error._tag) {
-    case "MountpointError":
     case "FuseError":
       return failure("mountpoint", error.message)
+    case "DirectoryUnusable":
+      return failure("inUse", `the cache ${error.message}: give another --cache-dir`)
     case "DirectoryLocked":
       return failure("inUse", `the cache ${error.message}: unmount that first, or give another --cache-dir`)
-    case "SqliteError":
+    case "FirstContactError":
+      return failure(error.reason === "SignIn" ? "signIn" : "failed", error.message)
     case "MountDatabaseError":
     case "ContentError":
     case "DriveFolderError":

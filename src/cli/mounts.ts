@@ -1,43 +1,10 @@
 /** Finding the running mount that a command is about, without touching any mount. */
-import { lstatSync, readlinkSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { resolve } from "node:path"
 import { Effect } from "effect"
 import { type Client, connect } from "../control/client.ts"
 import { containing, type Entry, list } from "../control/registry.ts"
+import { resolveOutside } from "../platform/MountTable.ts"
 import { failure } from "./exit.ts"
-
-const longestLinkChain = 40
-
-/**
- * `path` with symbolic links resolved up to the first mountpoint on the way: from there on every look could wait for
- * a daemon.
- */
-export const resolveOutside = (path: string, mountpoints: ReadonlySet<string>): string => {
-  let done = "/"
-  let rest = resolve(path).split("/").filter(Boolean)
-  for (let links = 0; rest.length > 0;) {
-    const next = join(done, rest[0] ?? "")
-    if (mountpoints.has(next)) return join(next, ...rest.slice(1))
-    const target = links < longestLinkChain ? linkTarget(next) : undefined
-    if (target === undefined) {
-      done = next
-      rest = rest.slice(1)
-      continue
-    }
-    links++
-    rest = [...resolve(dirname(next), target).split("/").filter(Boolean), ...rest.slice(1)]
-    done = "/"
-  }
-  return done
-}
-
-const linkTarget = (path: string): string | undefined => {
-  try {
-    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined
-  } catch {
-    return undefined
-  }
-}
 
 export const running = Effect.suspend(() => list(process.env))
 

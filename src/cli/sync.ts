@@ -1,8 +1,9 @@
 /** `onemount sync`. */
 import { Console, Effect, Option } from "effect"
 import { containing } from "../control/registry.ts"
+import { resolveOutside } from "../platform/MountTable.ts"
 import { failure } from "./exit.ts"
-import { mountOf, onlyMount, resolveOutside, running, withClient } from "./mounts.ts"
+import { mountOf, onlyMount, running, withClient } from "./mounts.ts"
 
 interface Options {
   readonly path: Option.Option<string>

@@ -6,7 +6,7 @@ import { containing, type Entry } from "../control/registry.ts"
 import * as MountTable from "../platform/MountTable.ts"
 import { isAlive } from "../platform/Processes.ts"
 import { failure } from "./exit.ts"
-import { resolveOutside, running, withClient } from "./mounts.ts"
+import { running, withClient } from "./mounts.ts"
 
 interface Options {
   readonly mountpoint: string
@@ -18,7 +18,8 @@ const patience = Duration.minutes(11)
 
 export const unmountCommand = Effect.fn("cli.unmount")(function* ({ mountpoint, force }: Options) {
   const entries = yield* running
-  const path = resolveOutside(mountpoint, new Set(entries.map((entry) => entry.mountpoint)))
+  const served = MountTable.served(MountTable.read())
+  const path = MountTable.resolveOutside(mountpoint, new Set([...served, ...entries.map((entry) => entry.mountpoint)]))
   const entry = containing(entries, path)
   yield* entry?.mountpoint === path ? endDaemon(entry, force) : clearDead(path)
   yield* Console.log(`unmounted ${path}`)

@@ -41,6 +41,8 @@ export class Config extends Context.Service<
     /** `onemount config`: every key with its value and where it came from. */
     readonly origins: ReadonlyMap<string, string>
     readonly reload: Effect.Effect<Reloaded, ConfigError>
+    /** The file that a reload reads, whether it is there or not. */
+    readonly file: string
   }
 >()("onemount/config/Config") {
   static readonly layer = (sources: Sources): Layer.Layer<Config, ConfigError> =>
@@ -56,19 +58,24 @@ export class Config extends Context.Service<
           yield* SubscriptionRef.set(values, merged)
           return report
         })
-        return Config.of({ current: SubscriptionRef.get(values), values, origins: initial.origins, reload })
+        const { path: file } = fileOf(sources)
+        return Config.of({ current: SubscriptionRef.get(values), values, origins: initial.origins, reload, file })
       })
     )
 }
 
 /** Reads and validates all sources. */
 export const load = Effect.fn("Config.load")(function* (sources: Sources): Effect.fn.Return<Resolved, ConfigError> {
-  const file = sources.file ?? sources.env["ONEMOUNT_CONFIG"]
-  const path = file === undefined ? defaultFile(sources.env) : expandHome(sources.env, file)
-  const text = yield* readConfigFile(path, file !== undefined)
+  const { path, required } = fileOf(sources)
+  const text = yield* readConfigFile(path, required)
   const fromFile = typeof text !== "string" ? [] : yield* Effect.fromResult(fromToml(path, text))
   return yield* Effect.fromResult(resolve([...fromFile, ...fromEnvironment(sources.env), ...sources.flags]))
 })
+
+const fileOf = ({ file, env }: Sources): { readonly path: string; readonly required: boolean } => {
+  const named = file ?? env["ONEMOUNT_CONFIG"]
+  return { path: named === undefined ? defaultFile(env) : expandHome(env, named), required: named !== undefined }
+}
 
 export const defaultFile = (env: Environment): string => join(configDirectory(env), "config.toml")
 

@@ -5,13 +5,13 @@
  * Assumption: whatever is mounted there may hang, our own mounts of crashed runs included. So the mount table is asked
  * first, and a mounted filesystem is only touched by a child process with a limit.
  */
-import { accessSync, constants, existsSync, realpathSync, statSync, readdirSync } from "node:fs"
+import { accessSync, constants, existsSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect, Schema } from "effect"
 import * as MountTable from "../platform/MountTable.ts"
 import { type Environment, isWithin } from "../platform/Paths.ts"
 import { commandLine, run, runScript } from "../platform/Processes.ts"
-import { list } from "./registry.ts"
+import { directory, list } from "./registry.ts"
 
 export class MountpointError extends Schema.TaggedError<MountpointError>()("MountpointError", {
   reason: Schema.Literals(["NoFuse", "Missing", "NotDirectory", "NotEmpty", "NoAccess", "Mounted", "Dead", "Overlaps"]),
@@ -52,29 +52,42 @@ export const detach = Effect.fn("mountpoint.detach")(function* (path: string) {
 export interface MountpointOptions {
   readonly env: Environment
   readonly mountpoint: string
-  /** Directories of ours that must not lie inside the mount nor around it, with their names for people. */
-  readonly directories: ReadonlyArray<{ readonly path: string; readonly what: string }>
+  /**
+   * Files and directories that the daemon uses, with their names for people: inside the mount it would wait for itself,
+   * around it the mount would be part of what it keeps. The runtime directory is always one of them.
+   */
+  readonly ownPaths: ReadonlyArray<OwnPath>
+}
+
+export interface OwnPath {
+  readonly path: string
+  readonly what: string
 }
 
 /** Returns the mountpoint, absolute and without symbolic links. */
-export const check = Effect.fn("mountpoint.check")(function* ({ env, mountpoint, directories }: MountpointOptions) {
+export const check = Effect.fn("mountpoint.check")(function* ({ env, mountpoint, ownPaths }: MountpointOptions) {
   yield* checkFuse(env)
-  const asked = resolve(mountpoint)
+  const asked = MountTable.resolveOutside(mountpoint, new Set(MountTable.served(MountTable.read())))
   yield* checkUnmounted(env, asked)
   const path = yield* canonical(asked)
   if (path !== asked) yield* checkUnmounted(env, path)
+  for (const own of [{ path: directory(env), what: "runtime directory" }, ...ownPaths]) yield* checkApart(path, own)
   yield* checkDirectory(path)
-  for (const { path: other, what } of directories) {
-    const inner = canonicalPrefix(resolve(other))
-    if (isWithin(path, inner) || isWithin(inner, path)) {
-      return yield* refuse(
-        "Overlaps",
-        `the mountpoint ${path} and the ${what} ${inner} lie inside each other: choose another folder for one of them`
-      )
-    }
-  }
   return path
 })
+
+const checkApart = (mountpoint: string, { path, what }: OwnPath): Effect.Effect<void, MountpointError> => {
+  const own = canonicalPrefix(resolve(path))
+  const choose = "choose another folder for one of them"
+  if (own === mountpoint) return refuse("Overlaps", `the mountpoint ${mountpoint} is the ${what}, too: ${choose}`)
+  if (isWithin(mountpoint, own)) {
+    return refuse("Overlaps", `the ${what} ${own} lies inside the mountpoint ${mountpoint}: ${choose}`)
+  }
+  if (isWithin(own, mountpoint)) {
+    return refuse("Overlaps", `the mountpoint ${mountpoint} lies inside the ${what} ${own}: ${choose}`)
+  }
+  return Effect.void
+}
 
 const checkFuse = (env: Environment): Effect.Effect<void, MountpointError> => {
   if (!existsSync("/dev/fuse")) {
@@ -174,11 +187,24 @@ const accessible = (path: string, mode: number): boolean => {
   }
 }
 
-/** Like realpath for a path whose end does not exist yet. */
-const canonicalPrefix = (path: string): string => {
+const longestLinkChain = 40
+
+/** Like realpath for a path whose end does not exist yet; links to what does not exist are followed, too. */
+const canonicalPrefix = (path: string, links = longestLinkChain): string => {
   try {
     return realpathSync(path)
   } catch {
-    return path === "/" ? path : join(canonicalPrefix(dirname(path)), basename(path))
+    if (path === "/") return path
+    const place = join(canonicalPrefix(dirname(path), links), basename(path))
+    const target = links > 0 ? linkTarget(place) : undefined
+    return target === undefined ? place : canonicalPrefix(resolve(dirname(place), target), links - 1)
+  }
+}
+
+const linkTarget = (path: string): string | undefined => {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
   }
 }

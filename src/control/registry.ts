@@ -3,9 +3,10 @@
  * entry is as good as its process; entries of processes that are gone are removed by whoever reads them.
  */
 import { createHash } from "node:crypto"
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Option, Schema } from "effect"
+import { makePrivateDirectory } from "../platform/Directories.ts"
 import { type Environment, isWithin, runtimeDirectory } from "../platform/Paths.ts"
 import { isAlive } from "../platform/Processes.ts"
 
@@ -44,7 +45,7 @@ const decodeEntry = Schema.decodeUnknownOption(Schema.fromJsonString(Entry))
 const ensure = (path: string): Effect.Effect<void, RegistryError> =>
   Effect.try({
     try: () => {
-      mkdirSync(path, { recursive: true, mode: 0o700 })
+      makePrivateDirectory(path)
       return lstatSync(path)
     },
     catch: (cause) => unusable(path, cause)

@@ -5,6 +5,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import { Context, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import type { PlatformError } from "effect/PlatformError"
+import { makePrivateDirectory } from "../platform/Directories.ts"
 import * as Sqlite from "../platform/Sqlite.ts"
 import type { DriveKind } from "./ItemTags.ts"
 import { migrations } from "./migrations.ts"
@@ -57,13 +58,22 @@ const openFolder = Effect.fnUntraced(function* (dir: string, kind: DriveKind | u
   const fs = yield* FileSystem.FileSystem
   const unusable = mapUnusable(dir)
   yield* unusable(checkFolder(fs, dir))
-  yield* unusable(fs.makeDirectory(dir, { recursive: true, mode: 0o700 }))
+  yield* makeFolder(dir)
   // Made before SQLite would make it, readable by the owner only; its companion files take over the mode.
   yield* unusable(fs.writeFile(`${dir}/drive.db`, new Uint8Array(0), { flag: "a", mode: 0o600 }))
   const db = yield* openDatabase(dir, `${dir}/drive.db`)
   const token = yield* unusable(loadToken(fs, `${dir}/token`))
   return yield* finish(dir, db, token, kind)
 })
+
+const makeFolder = (dir: string): Effect.Effect<void, DriveFolderError> =>
+  Effect.try({
+    try: () => makePrivateDirectory(dir),
+    catch: (cause) => {
+      const message = `${dir} cannot be made for an embedded drive: ${cause instanceof Error ? cause.message : String(cause)}`
+      return new DriveFolderError({ reason: "Unusable", dir, message })
+    }
+  })
 
 const mapUnusable =
   (dir: string) =>

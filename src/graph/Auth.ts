@@ -3,6 +3,7 @@
  * come from (a file now, a sign-in later) is the layer's business.
  */
 import { Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
+import type { PlatformError } from "effect/PlatformError"
 import { GraphError, Unauthenticated } from "./GraphError.ts"
 
 export class Auth extends Context.Service<
@@ -29,13 +30,10 @@ export class Auth extends Context.Service<
         let current: { readonly stamp: string; readonly token: Redacted.Redacted<string> } | undefined
         let complained = ""
 
-        const refuse = Effect.fnUntraced(function* (problem: string) {
-          if (problem !== complained) {
-            complained = problem
-            yield* Effect.logWarning(
-              `No usable token in ${path}: ${problem}. Put a bearer token for Microsoft Graph there, ` +
-                `as plain text or as JSON with "access_token".`
-            )
+        const refuse = Effect.fnUntraced(function* ({ message }: TokenFileError) {
+          if (message !== complained) {
+            complained = message
+            yield* Effect.logWarning(message)
           }
           return yield* new GraphError({
             operation: "auth",
@@ -46,6 +44,7 @@ export class Auth extends Context.Service<
         })
 
         const stampOf = fs.stat(path).pipe(
+          Effect.mapError((error) => unreadable(path, error)),
           Effect.map((info) => {
             const mtime = Option.match(info.mtime, { onNone: () => 0, onSome: (time) => time.getTime() })
             return `${Option.getOrElse(info.ino, () => 0n)}:${info.size}:${mtime}`
@@ -55,17 +54,11 @@ export class Auth extends Context.Service<
         const read = Effect.gen(function* () {
           const stamp = yield* stampOf
           if (current?.stamp === stamp) return current.token
-          const text = yield* fs.readFileString(path)
-          const token = parseToken(text)
-          if (token === undefined) return yield* refuse("it holds no token")
+          const token = yield* readTokenFile(path)
           complained = ""
-          current = { stamp, token: Redacted.make(token, { label: "bearer token" }) }
-          return current.token
-        }).pipe(
-          Effect.catchTag("PlatformError", (error) =>
-            refuse(error.reason._tag === "NotFound" ? "the file does not exist" : error.message)
-          )
-        )
+          current = { stamp, token }
+          return token
+        }).pipe(Effect.provideService(FileSystem.FileSystem, fs), Effect.catchTag("TokenFileError", refuse))
 
         return Auth.of({
           token: read,
@@ -79,6 +72,37 @@ export class Auth extends Context.Service<
       })
     )
 }
+
+/** No token can be had from a file: it is missing, unreadable or holds something else. */
+export class TokenFileError extends Schema.TaggedError<TokenFileError>()("TokenFileError", {
+  path: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `no usable token in ${this.path}: ${this.problem}. Put a bearer token for Microsoft Graph there, ` +
+      `as plain text or as JSON with "access_token"`
+    )
+  }
+}
+
+const unreadable = (path: string, error: PlatformError): TokenFileError => {
+  const problems: Readonly<Record<string, string>> = {
+    NotFound: "the file does not exist",
+    PermissionDenied: "the file may not be read",
+    BadResource: "it is not a file"
+  }
+  return new TokenFileError({ path, problem: problems[error.reason._tag] ?? error.message })
+}
+
+/** The token in a file as it is now. */
+export const readTokenFile = Effect.fn("Auth.readTokenFile")(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(fs.readFileString(path), (error) => unreadable(path, error))
+  const token = parseToken(text)
+  if (token === undefined) return yield* new TokenFileError({ path, problem: "it holds no token" })
+  return Redacted.make(token, { label: "bearer token" })
+})
 
 const TokenFile = Schema.fromJsonString(Schema.Struct({ access_token: Schema.String }))
 const decodeTokenFile = Schema.decodeUnknownOption(TokenFile)

@@ -69,6 +69,26 @@ export const GraphErrorReason = Schema.Union([
 ])
 export type GraphErrorReason = typeof GraphErrorReason.Type
 
+/** What tells one case of a reason from another. */
+const detailOf = (reason: GraphErrorReason): ReadonlyArray<string> => {
+  switch (reason._tag) {
+    case "Unreachable":
+    case "Malformed":
+      return [reason.detail]
+    case "TimedOut":
+      return [`nothing for ${reason.limit / 1000} s`]
+    case "Throttled":
+      return [`asks to wait ${Math.ceil(reason.retryAfter / 1000)} s`]
+    case "Forbidden":
+    case "TooLarge":
+      return reason.code === "" ? [] : [reason.code]
+    case "InvalidRequest":
+      return [reason.code, reason.detail].filter((text) => text !== "")
+    default:
+      return []
+  }
+}
+
 /** A failed Graph call. `operation` is the client's method; the path never holds tokens or pre-authenticated URLs. */
 export class GraphError extends Schema.TaggedError<GraphError>()("GraphError", {
   operation: Schema.String,
@@ -80,7 +100,8 @@ export class GraphError extends Schema.TaggedError<GraphError>()("GraphError", {
 }) {
   override get message(): string {
     const status = this.status === 0 ? "no answer" : `HTTP ${this.status}`
-    return `${this.operation}: ${this.reason._tag} (${status}${this.requestId === "" ? "" : `, request ${this.requestId}`})`
+    const request = this.requestId === "" ? "" : `, request ${this.requestId}`
+    return `${this.operation}: ${this.reason._tag} (${[status, ...detailOf(this.reason)].join(", ")}${request})`
   }
 
   /** The call may succeed later without anybody doing anything. */

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path"
 import { Effect, Schema, type Scope } from "effect"
+import { makePrivateDirectory } from "./Directories.ts"
 import { open, type SqliteError } from "./Sqlite.ts"
 
 export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("DirectoryLocked", {
@@ -16,11 +17,33 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
   }
 }
 
+/** It cannot be made or written to. */
+export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("DirectoryUnusable", {
+  directory: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.directory} cannot be used (${this.problem})`
+  }
+}
+
 /** "OMlk" */
 const applicationId = 0x4f4d6c6b
 
-/** Holds the directory, which has to exist, until the scope closes. `holder` names us to others. */
+/** Holds the directory, made when it is missing, until the scope closes. `holder` names us to others. */
 export const lock = Effect.fn("DirectoryLock.lock")(function* (
+  directory: string,
+  holder: string
+): Effect.fn.Return<void, DirectoryLocked | DirectoryUnusable, Scope.Scope> {
+  const unusable = (problem: string) => new DirectoryUnusable({ directory, problem })
+  yield* Effect.try({
+    try: () => makePrivateDirectory(directory),
+    catch: (cause) => unusable(cause instanceof Error ? cause.message : String(cause))
+  })
+  yield* Effect.catchTag(hold(directory, holder), "SqliteError", (error) => Effect.fail(unusable(error.message)))
+})
+
+const hold = Effect.fnUntraced(function* (
   directory: string,
   holder: string
 ): Effect.fn.Return<void, DirectoryLocked | SqliteError, Scope.Scope> {

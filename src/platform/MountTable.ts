@@ -2,7 +2,8 @@
  * The kernel's mount table as this process sees it (proc_pid_mountinfo(5)). Reading it never touches the mounted
  * filesystems, which is why it is the first thing asked about a path that may be a dead mount.
  */
-import { readFileSync } from "node:fs"
+import { lstatSync, readFileSync, readlinkSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
 
 export interface Mount {
   readonly mountpoint: string
@@ -31,3 +32,40 @@ export const read = (): ReadonlyArray<Mount> => parse(readFileSync("/proc/self/m
 /** The topmost mount exactly at `path`. */
 export const at = (mounts: ReadonlyArray<Mount>, path: string): Mount | undefined =>
   mounts.findLast((mount) => mount.mountpoint === path)
+
+/** Mountpoints of filesystems that a process serves: looking at one could wait for that process. */
+export const served = (mounts: ReadonlyArray<Mount>): ReadonlyArray<string> =>
+  mounts.filter(({ type }) => type.startsWith("fuse")).map(({ mountpoint }) => mountpoint)
+
+const longestLinkChain = 40
+
+/**
+ * `path` with symbolic links resolved up to the first mountpoint on the way: from there on every look could wait for
+ * a daemon.
+ */
+export const resolveOutside = (path: string, mountpoints: ReadonlySet<string>): string => {
+  let done = "/"
+  let rest = resolve(path).split("/").filter(Boolean)
+  for (let links = 0; rest.length > 0;) {
+    const next = join(done, rest[0] ?? "")
+    if (mountpoints.has(next)) return join(next, ...rest.slice(1))
+    const target = links < longestLinkChain ? linkTarget(next) : undefined
+    if (target === undefined) {
+      done = next
+      rest = rest.slice(1)
+      continue
+    }
+    links++
+    rest = [...resolve(dirname(next), target).split("/").filter(Boolean), ...rest.slice(1)]
+    done = "/"
+  }
+  return done
+}
+
+const linkTarget = (path: string): string | undefined => {
+  try {
+    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -7,10 +7,11 @@
  * content store adopts unsent bodies when it sees `rebuilt`. A database of another program or of a newer version of
  * this one is refused and left as it is.
  */
-import { chmodSync, existsSync, mkdirSync, renameSync, statSync } from "node:fs"
+import { chmodSync, existsSync, renameSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { Clock, Context, DateTime, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import { Events } from "../events/Events.ts"
+import { makePrivateDirectory } from "../platform/Directories.ts"
 import * as Sqlite from "../platform/Sqlite.ts"
 import type { SqliteError } from "../platform/SqliteError.ts"
 import { applicationId, migrations } from "./schema.ts"
@@ -47,7 +48,7 @@ export const wasRebuilt: Effect.Effect<boolean, never, MountDatabase> = Effect.m
 )
 
 const make = Effect.fn("MountDatabase.make")(function* (path: string) {
-  yield* onDisk(path, () => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }))
+  yield* onDisk(path, () => makePrivateDirectory(dirname(path)))
   const opened = yield* Effect.result(openPrivately(path))
   if (opened._tag === "Success") return MountDatabase.of({ db: opened.success, rebuilt: Option.none() })
   const error = opened.failure

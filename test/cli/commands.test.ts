@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { resolveOutside } from "../../src/cli/mounts.ts"
+import { resolveOutside } from "../../src/platform/MountTable.ts"
 
 const program = join(import.meta.dirname, "../../src/main.ts")
 let home: string

@@ -10,8 +10,11 @@ const temporary = Effect.acquireRelease(
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
 )
 
-const attempt = (mountpoint: string, directories: ReadonlyArray<{ path: string; what: string }> = []) =>
-  check({ env: { PATH: process.env["PATH"], XDG_RUNTIME_DIR: "/nonexistent" }, mountpoint, directories })
+const attempt = (
+  mountpoint: string,
+  ownPaths: ReadonlyArray<{ path: string; what: string }> = [],
+  runtime = "/nonexistent"
+) => check({ env: { PATH: process.env["PATH"], XDG_RUNTIME_DIR: runtime }, mountpoint, ownPaths })
 
 describe("a mountpoint", () => {
   it.live("that is an empty directory is returned without symbolic links", () =>
@@ -71,6 +74,35 @@ describe("a mountpoint", () => {
         yield* attempt(mountpoint, [{ path: join(base, "mnt2"), what: "cache directory" }]),
         mountpoint
       )
+    })
+  )
+
+  it.live("that holds the runtime directory is refused: the daemon would wait for itself", () =>
+    Effect.gen(function* () {
+      const base = yield* temporary
+      const error = yield* Effect.flip(attempt(base, [], base))
+      assert.strictEqual(error.reason, "Overlaps")
+      assert.include(error.message, `the runtime directory ${base}/onemount lies inside the mountpoint ${base}`)
+      mkdirSync(join(base, "onemount/below"), { recursive: true })
+      assert.strictEqual((yield* Effect.flip(attempt(join(base, "onemount"), [], base))).reason, "Overlaps")
+      assert.strictEqual((yield* Effect.flip(attempt(join(base, "onemount/below"), [], base))).reason, "Overlaps")
+    })
+  )
+
+  it.live("is recognised in every spelling", () =>
+    Effect.gen(function* () {
+      const base = yield* temporary
+      const mountpoint = join(base, "mnt")
+      mkdirSync(mountpoint)
+      symlinkSync("mnt", join(base, "link"))
+      symlinkSync("mnt/later", join(base, "dangling"))
+      const spellings = [`${mountpoint}/`, `${base}/link`, `${base}/link/`, `${base}/mnt/../mnt/.`, `${base}//mnt`]
+      for (const spelling of spellings) {
+        const inside = [{ path: join(base, "link/../mnt/token"), what: "token file" }]
+        assert.strictEqual((yield* Effect.flip(attempt(spelling, inside))).reason, "Overlaps", spelling)
+      }
+      const dangling = yield* Effect.flip(attempt(mountpoint, [{ path: join(base, "dangling"), what: "log file" }]))
+      assert.include(dangling.message, `the log file ${mountpoint}/later lies inside`)
     })
   )
 })
