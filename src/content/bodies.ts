@@ -16,6 +16,7 @@ import type { ContentFiles } from "./ContentFiles.ts"
 import { type ContentRow, type ContentRows, isEdited } from "./ContentRows.ts"
 import * as extents from "./extents.ts"
 import type { Keeper } from "./Keeper.ts"
+import type { SpareFiles } from "./SpareFiles.ts"
 
 export interface Body {
   readonly content: ContentId
@@ -47,6 +48,7 @@ export interface Store {
   readonly tree: Tree["Service"]
   readonly table: ContentTable
   readonly files: ContentFiles
+  readonly spares: SpareFiles
   readonly rows: ContentRows
   readonly keeper: Keeper
   readonly bodies: Map<ContentId, Body>
@@ -70,7 +72,7 @@ export const hasUnsentContent = ({ tree }: Store, ino: Ino): boolean =>
 
 /** A ghost gets a sparse file with nothing in it. */
 const create = (store: Store, item: Item, now: number): Body => {
-  const { rows, files, keeper } = store
+  const { rows, files, spares, keeper } = store
   const { ino, size, mtime, generation } = item
   const key = rows.create({
     ino,
@@ -84,6 +86,7 @@ const create = (store: Store, item: Item, now: number): Body => {
   })
   keeper.adjust(0, 1)
   try {
+    spares.take(files.path(key))
     return enter(store, { key, item, now, size, valid: [], dirty: undefined, generation, diskBytes: 0 })
   } catch (cause) {
     rows.drop(key)

@@ -17,6 +17,7 @@ import { makeKeeper } from "./Keeper.ts"
 import { makePump } from "./pump.ts"
 import { recover } from "./recovery.ts"
 import { makeSettling } from "./settle.ts"
+import { makeSpareFiles } from "./SpareFiles.ts"
 import { takeSnapshot, verifyBody } from "./snapshots.ts"
 
 const GiB = 1024 ** 3
@@ -49,7 +50,8 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
         (error) => Effect.logError(error.message)
       )
   )
-  const store: Store = { tree, table, files, rows, keeper, bodies, hashes, timing }
+  const spares = yield* makeSpareFiles(directory)
+  const store: Store = { tree, table, files, spares, rows, keeper, bodies, hashes, timing }
   const settling = makeSettling(store)
   // After the fibers below have ended, before the table goes.
   yield* Effect.addFinalizer(() =>
