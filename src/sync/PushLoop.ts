@@ -262,7 +262,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
   })
 
   yield* supervise({ name: "push loop", owner: "Sync" }, Effect.forever(turn))
-  yield* supervise({ name: "new work", owner: "Sync" }, Effect.forever(Effect.andThen(Queue.take(tree.work), wake)))
+  const newWork = Effect.andThen(Effect.andThen(Queue.take(tree.work), pacing.gather), wake)
+  yield* supervise({ name: "new work", owner: "Sync" }, Effect.forever(newWork))
 
   const allowDeletes = Effect.gen(function* () {
     deletesAllowed = tree.pendingDeletes() > 0

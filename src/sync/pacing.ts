@@ -3,6 +3,7 @@
  * things and the thread is busy, contents trickle; a connection that is slow, not a thread that is busy, never slows
  * them down.
  */
+import { Clock, Effect } from "effect"
 import { makeThreadLoad } from "../platform/ThreadLoad.ts"
 import type { Tree } from "../tree/Tree.ts"
 
@@ -12,11 +13,15 @@ const activity = 200
 const busyShare = 0.6
 /** Time between the starts of two contents then, in milliseconds. */
 export const trickle = 200
+/** Time in which changes are gathered for one look at the journal then, in milliseconds. */
+const gathering = 25
 
 export interface Pacing {
   readonly isCrowded: (now: number) => boolean
   /** Whether another content may start, apart from how many are under way. */
   readonly mayUpload: (now: number) => boolean
+  /** Waits a little while it is crowded: many changes become one look. */
+  readonly gather: Effect.Effect<void>
   /** A content was started. */
   readonly started: (now: number) => void
 }
@@ -28,6 +33,7 @@ export const makePacing = (tree: Tree["Service"]): Pacing => {
   return {
     isCrowded,
     mayUpload: (now) => now - last >= trickle || !isCrowded(now),
+    gather: Effect.flatMap(Clock.currentTimeMillis, (now) => (isCrowded(now) ? Effect.sleep(gathering) : Effect.void)),
     started: (now) => {
       last = now
     }
