@@ -1,5 +1,6 @@
 /**
  * The drive's bytes: one file per content, written once and never changed, named by a number that is never used again.
+ * Contents of generated drives have no file, see DerivedContent.
  *
  * A file is complete before the transaction that refers to it; a file that no row refers to is left over from a crash
  * and removed at the next start. Replaced and deleted content stays for a while (DriveSettings.contentRetention), so that
@@ -9,6 +10,7 @@ import { Clock, Context, Effect, FileSystem, Layer, Stream } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import { QuickXorHash } from "../platform/QuickXorHash.ts"
 import { type ApiError, attempt, invalidRequest, quotaLimitReached, tooLarge } from "./ApiError.ts"
+import { derivedBytes } from "./DerivedContent.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
 import { ConnectionCut } from "./Exchange.ts"
@@ -18,6 +20,12 @@ export interface StoredContent {
   readonly size: number
   /** quickXorHash, base64. */
   readonly hash: string
+}
+
+/** In bytes. */
+export interface ContentRange {
+  readonly offset: number
+  readonly length: number
 }
 
 /** How many retired contents one change clears away at most. */
@@ -47,10 +55,7 @@ export class ContentFiles extends Context.Service<
       limit: number
     ): Effect.Effect<number, ApiError>
     /** Bytes of a content; the file is opened when the stream starts and closed when it ends. */
-    read(
-      id: number,
-      range: { readonly offset: number; readonly length: number }
-    ): Stream.Stream<Uint8Array, ConnectionCut>
+    read(id: number, range: ContentRange): Stream.Stream<Uint8Array, ConnectionCut>
     /** Size of a content that is still served; undefined once it is gone. */
     sizeOf(id: number): number | undefined
     /** Removes the file of an unfinished content, if there is one. */
@@ -72,6 +77,12 @@ export class ContentFiles extends Context.Service<
     })
   )
 }
+
+const readDerived = (key: number, { offset, length }: ContentRange): Stream.Stream<Uint8Array> =>
+  Stream.map(Stream.range(0, Math.ceil(length / readChunk) - 1), (chunk) => {
+    const start = chunk * readChunk
+    return derivedBytes(key, offset + start, Math.min(readChunk, length - start))
+  })
 
 /** What is on disk and in no table was being written when the process died. */
 const sweepOrphans = Effect.fnUntraced(function* (
@@ -104,6 +115,7 @@ const makeContentFiles = (
                 ifnull((SELECT max(content) FROM sessions), 0)) AS last`
   )
   const size = db.prepare<{ readonly size: number }>("SELECT size FROM contents WHERE id = ?")
+  const derived = db.prepare<{ readonly derived: number | null }>("SELECT derived FROM contents WHERE id = ?")
   const old = db.prepare<{ readonly id: number }>("SELECT id FROM contents WHERE retired < ? LIMIT ?")
   const forget = db.prepare("DELETE FROM contents WHERE id = ?")
   let next = (lastNumber.get()?.last ?? 0) + 1
@@ -146,10 +158,16 @@ const makeContentFiles = (
       })
     )
 
-  const read: ContentFiles["Service"]["read"] = (id, { offset, length }) =>
+  const readFile = (id: number, { offset, length }: ContentRange): Stream.Stream<Uint8Array, ConnectionCut> =>
     fs
       .stream(pathOf(id), { offset, bytesToRead: length, chunkSize: readChunk })
       .pipe(Stream.mapError((error) => new ConnectionCut({ message: `The content is not readable: ${error.message}` })))
+
+  const read: ContentFiles["Service"]["read"] = (id, range) =>
+    Stream.suspend(() => {
+      const key = derived.get(id)?.derived
+      return key === undefined || key === null ? readFile(id, range) : readDerived(key, range)
+    })
 
   const sweepRetired = Effect.fnUntraced(function* (now: number) {
     const gone = yield* attempt(() => old.all(now - settings.contentRetention, sweepBatch))

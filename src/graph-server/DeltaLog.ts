@@ -99,7 +99,7 @@ const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Serv
     const rows = table.changes(position.at, position.upTo, { deleted, limit })
     const last = rows.length < limit ? position.upTo : (rows.at(-1)?.change ?? position.upTo)
     const next = { ...position, at: last }
-    return { items: parentsFirst(rows, table.byId), token: encode(next), more: last < position.upTo }
+    return { items: parentsFirst(rows, table.folder), token: encode(next), more: last < position.upTo }
   }
 
   return DeltaLog.of({
@@ -120,18 +120,13 @@ const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Serv
  * Puts parents that stand later in the log in front of their children. Parents that stand earlier were shown on this
  * page, on one before, or in an earlier pass.
  */
-const parentsFirst = (rows: ReadonlyArray<ItemRow>, byId: (id: number) => ItemRow | undefined): Array<ItemRow> => {
-  const known = new Map<number, ItemRow | undefined>()
+const parentsFirst = (rows: ReadonlyArray<ItemRow>, folder: (id: number) => ItemRow | undefined): Array<ItemRow> => {
   const shown = new Set<number>()
   const items: Array<ItemRow> = []
-  const lookUp = (id: number): ItemRow | undefined => {
-    if (!known.has(id)) known.set(id, byId(id))
-    return known.get(id)
-  }
   const show = (row: ItemRow, position: number): void => {
     if (shown.has(row.id)) return
     shown.add(row.id)
-    const parent = row.parent === null || row.deleted === 1 ? undefined : lookUp(row.parent)
+    const parent = row.parent === null || row.deleted === 1 ? undefined : folder(row.parent)
     if (parent !== undefined && parent.change > position) show(parent, position)
     items.push(row)
   }

@@ -21,6 +21,7 @@ import { ContentFiles } from "./ContentFiles.ts"
 import { DeltaLog } from "./DeltaLog.ts"
 import { DriveAdmin } from "./DriveAdmin.ts"
 import { DriveCertificates } from "./DriveCertificates.ts"
+import { DriveGenerator } from "./DriveGenerator.ts"
 import { DriveModel } from "./DriveModel.ts"
 import { DriveServer } from "./DriveServer.ts"
 import { defaultSettings, DriveSettings } from "./DriveSettings.ts"
@@ -35,6 +36,7 @@ import { UploadSessions } from "./UploadSessions.ts"
 export { ApiError } from "./ApiError.ts"
 export { DriveAdmin, type DriveEntry } from "./DriveAdmin.ts"
 export { DriveCertificates } from "./DriveCertificates.ts"
+export { DriveGenerator, type GenerateOptions } from "./DriveGenerator.ts"
 export { DriveServer } from "./DriveServer.ts"
 export { DriveFolderError } from "./DriveStore.ts"
 export { DriveTokens } from "./DriveTokens.ts"
@@ -57,7 +59,15 @@ export interface DriveOptions {
 }
 
 /** What a drive offers: the API, the second client, its tokens, and the means of tests. */
-export type Services = DriveServer | DriveAdmin | DriveTokens | DriveCertificates | SignIns | Faults | RequestLog
+export type Services =
+  | DriveGenerator
+  | DriveServer
+  | DriveAdmin
+  | DriveTokens
+  | DriveCertificates
+  | SignIns
+  | Faults
+  | RequestLog
 
 /**
  * The drive in a folder, which is created when it is absent or empty. Anything that is not a drive, is one of a newer
@@ -76,7 +86,14 @@ const compose = (store: ReturnType<typeof DriveStore.layerMemory>, { settings }:
     Layer.provide(Layer.mergeAll(ContentFiles.layer, DeltaLog.layer)),
     Layer.provide(DriveModel.layer),
     Layer.provideMerge(
-      Layer.mergeAll(DriveTokens.layer, DriveCertificates.layer, SignIns.layer, Faults.layer, RequestLog.layer)
+      Layer.mergeAll(
+        DriveTokens.layer,
+        DriveCertificates.layer,
+        DriveGenerator.layer,
+        SignIns.layer,
+        Faults.layer,
+        RequestLog.layer
+      )
     ),
     Layer.provide(store),
     Layer.provide(NodeFileSystem.layer),

@@ -34,6 +34,9 @@ export type NewItem = Pick<ItemRow, "name" | "kind" | "size" | "content" | "hash
   readonly now: number
 }
 
+/** Folders kept at hand for shaping what is in them. */
+const cachedFolders = 20_000
+
 export type ItemTable = ReturnType<typeof makeItemTable>
 
 export const makeItemTable = (db: Database) => {
@@ -70,12 +73,28 @@ export const makeItemTable = (db: Database) => {
      SELECT * FROM items WHERE id IN scope AND id <> ?1 AND id > ?2 AND instr(folded, ?3) > 0 ORDER BY id LIMIT ?4`
   )
 
+  const folders = new Map<number, ItemRow>()
+  const folder = (id: number): ItemRow | undefined => {
+    const known = folders.get(id)
+    if (known !== undefined) return known
+    const row = byId.get(id)
+    if (folders.size >= cachedFolders) folders.clear()
+    if (row !== undefined) folders.set(id, row)
+    return row
+  }
+
   // Reads of the newest number are one index step; only a transaction writes it, so it cannot be stale inside one.
   const lastChange = (): number => newest.get()?.newest ?? 0
-  const nextChange = (): number => lastChange() + 1
+  /** Taken for every write, so it is also where what is remembered of folders ends. */
+  const nextChange = (): number => {
+    folders.clear()
+    return lastChange() + 1
+  }
 
   return {
     lastChange,
+    /** As `byId`, from memory when nothing changed since; not for use in a transaction, which may be rolled back. */
+    folder,
     byId: (id: number): ItemRow | undefined => byId.get(id),
     root: (): ItemRow => {
       const row = root.get()
@@ -128,7 +147,10 @@ export const makeItemTable = (db: Database) => {
     },
     /** Something below this folder changed: new cTag, new place in the delta log. */
     bump: (id: number, sizeDelta: number): void => void bump.run(sizeDelta, nextChange(), id),
-    addChildren: (id: number, count: number): void => void addChildren.run(count, id),
+    addChildren: (id: number, count: number): void => {
+      folders.clear()
+      addChildren.run(count, id)
+    },
     /** Turns the row into what delta shows as deleted. */
     bury: (id: number): void => void bury.run(nextChange(), id),
     /** Makes a buried row live again. */

@@ -1,5 +1,6 @@
 /** Ids and tags of items in the forms of the two kinds of drive (driveItem resource type: id, eTag, cTag). */
 import type { ItemRow } from "./ItemTable.ts"
+import { mix } from "./mix.ts"
 
 /** Who owns it: a person with a Microsoft account, or somebody at work or school. */
 export type DriveKind = "personal" | "business"
@@ -75,14 +76,6 @@ const fromBase32 = (text: string): string => {
     hex += bits.toString(16).padStart(10, "0")
   }
   return hex
-}
-
-/** A bijection of 32-bit numbers that leaves no pattern to the eye (the finaliser of MurmurHash3). */
-const mix = (value: number): number => {
-  let x = value >>> 0
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35)
-  return (x ^ (x >>> 16)) >>> 0
 }
 
 const word = (value: number): string => (value >>> 0).toString(16).padStart(8, "0")

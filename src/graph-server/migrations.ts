@@ -116,5 +116,7 @@ export const migrations: ReadonlyArray<Migration> = [
      roles TEXT NOT NULL,
      email TEXT
    ) STRICT;
-   CREATE INDEX permissions_item ON permissions (item)`
+   CREATE INDEX permissions_item ON permissions (item)`,
+  // A content that is worked out from this key instead of being stored.
+  `ALTER TABLE contents ADD COLUMN derived INTEGER`
 ]

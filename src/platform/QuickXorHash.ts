@@ -17,6 +17,14 @@ export class QuickXorHash {
   readonly #columns = new Uint8Array(this.#words.buffer)
   #length = 0
 
+  /** A hash that has seen `length` bytes, a multiple of 160, whose columns XOR to these 40 little-endian words. */
+  static fromColumns(columns: Uint32Array, length: number): QuickXorHash {
+    const hash = new QuickXorHash()
+    hash.#words.set(columns)
+    hash.#length = length
+    return hash
+  }
+
   /** Bytes seen so far. */
   get length(): number {
     return this.#length
