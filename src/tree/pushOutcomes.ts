@@ -121,9 +121,11 @@ const rebase = (
   const giveUp = kind === "times" && attempts + 1 >= timesAttempts
   const settledTime = row.kind !== "file" ? kind !== "times" : kind === "move"
   const mtime = settledTime || giveUp || sameTime(known, remote.modified) ? known : remote.modified
+  // Somebody else's move, seen in the answer to other work, is not ours to undo: the next delta brings it.
+  const place = before !== undefined && kind !== "move" && kind !== "create" ? before : undefined
   journal.setBase(row.ino, {
-    parent: remote.parentId ?? before?.parent ?? folder,
-    name: remote.name,
+    parent: place?.parent ?? remote.parentId ?? folder,
+    name: place?.name ?? remote.name,
     mtime,
     generation: generation ?? before?.generation ?? row.generation
   })

@@ -83,7 +83,7 @@ print(os.pread(fd, 100, 0), read("X1/report.txt"))
   })
 
   // Fails today: the edit's upload takes the answer's new name for a rename of B's and undoes A's.
-  test.fails("X4: A renames report.txt, B edits it: both see the edit under the new name", async () => {
+  test("X4: A renames report.txt, B edits it: both see the edit under the new name", async () => {
     await atA("mv X4/report.txt X4/final.txt")
     await atB("printf ', edited' >> X4/report.txt")
     await syncAll()

@@ -114,7 +114,7 @@ describe("remote changes", () => {
   it.effect("a large file read in small steps through the content table", () =>
     onDevice(
       Effect.gen(function* () {
-        const bytes = Uint8Array.from({ length: 12 * 1024 * 1024 }, (_, i) => (i * 31 + (i >> 8) * 7) & 255)
+        const bytes = Uint8Array.from({ length: 10 * 1024 * 1024 }, (_, i) => (i * 31 + (i >> 8) * 7) & 255)
         yield* (yield* DriveAdmin).putFile("/large", bytes)
         yield* poll
         yield* (yield* RequestLog).clear
