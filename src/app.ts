@@ -291,22 +291,18 @@ const tearDown = Effect.fnUntraced(function* (mounted: Mounted, mountpoint: stri
 // ── the embedded drive alone ──
 
 export interface ServeOptions {
-  readonly dir: string
-  readonly sample: boolean
-  readonly faces: GraphServer.FaceOptions
+  readonly drive: GraphServer.ServedDrive
   /** Told once, when everything listens: `listening URL` first, then what else there is. */
   readonly onListening: (lines: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
 /** Serves an embedded drive over HTTP until the lifecycle is asked to stop. */
 export const serveDrive = Effect.fn("app.serveDrive")(function* (options: ServeOptions) {
-  const { dir, sample } = options
+  const { drive, onListening } = options
   const lifecycle = yield* Lifecycle
-  const isNew = !existsSync(join(dir, "drive.db"))
   const serve = Effect.gen(function* () {
-    if (sample && isNew) yield* GraphServer.seedSample
-    yield* options.onListening(yield* GraphServer.serveFaces(options.faces))
+    yield* onListening(yield* GraphServer.serveDrive(drive))
     yield* lifecycle.stopping
   })
-  yield* serve.pipe(Effect.scoped, Effect.provide(GraphServer.layer({ dir })), Effect.raceFirst(lifecycle.stopping))
+  yield* serve.pipe(Effect.scoped, Effect.provide(GraphServer.layer(drive)), Effect.raceFirst(lifecycle.stopping))
 })

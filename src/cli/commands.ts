@@ -170,7 +170,26 @@ const serve = Command.make(
       Flag.withMetavar("N"),
       Flag.optional
     ),
+    kind: Flag.Literals("kind", ["personal", "business"]).pipe(
+      Flag.withDescription("What a new drive is: a personal OneDrive (default) or one of work or school"),
+      Flag.optional
+    ),
     sample: on("sample", "Put a small sample tree on a new drive"),
+    generate: Flag.Int("generate").pipe(
+      Flag.withDescription("Fill a new drive with this many items, whose contents take no room on disk"),
+      Flag.withMetavar("N"),
+      Flag.optional
+    ),
+    seed: Flag.Int("seed").pipe(
+      Flag.withDescription("What --generate, latencies and random faults follow from"),
+      Flag.withMetavar("N"),
+      Flag.withDefault(1)
+    ),
+    scenario: Flag.String("scenario").pipe(
+      Flag.withDescription("Latency, bandwidth and throttling: none, lan, realistic, satellite, office-monday"),
+      Flag.withMetavar("NAME"),
+      Flag.withDefault("none")
+    ),
     ...configFlags
   },
   (options) =>

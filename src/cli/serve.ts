@@ -2,6 +2,7 @@
 import { resolve } from "node:path"
 import { Console, Effect, Option } from "effect"
 import { serveDrive } from "../app.ts"
+import * as GraphServer from "../graph-server/GraphServer.ts"
 import { daemonLayer } from "./daemon.ts"
 import { failure } from "./exit.ts"
 import { portProblem, sourcesOf } from "./settings.ts"
@@ -13,7 +14,11 @@ interface Options {
   readonly allowRemote: boolean
   readonly tlsPort: Option.Option<number>
   readonly proxyPort: Option.Option<number>
+  readonly kind: Option.Option<GraphServer.DriveKind>
   readonly sample: boolean
+  readonly generate: Option.Option<number>
+  readonly seed: number
+  readonly scenario: string
   readonly config: Option.Option<string>
   readonly set: Option.Option<Readonly<Record<string, string>>>
 }
@@ -23,15 +28,27 @@ export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) 
   const [tlsPort, proxyPort] = [Option.getOrUndefined(options.tlsPort), Option.getOrUndefined(options.proxyPort)]
   const problem = [port, tlsPort ?? 0, proxyPort ?? 0].map(portProblem).find((found) => found !== undefined)
   if (problem !== undefined) return yield* failure("usage", problem)
-  const dir = resolve(options.dir)
+  const { seed, sample, scenario } = options
+  if (!GraphServer.isPreset(scenario)) {
+    const known = Object.keys(GraphServer.presets).join(", ")
+    return yield* failure("usage", `--scenario is ${scenario} and has to be one of ${known}`)
+  }
+  const drive = {
+    dir: resolve(options.dir),
+    kind: Option.getOrUndefined(options.kind),
+    generate: Option.getOrUndefined(options.generate),
+    seed,
+    sample,
+    scenario,
+    faces: { host, port, allowRemote, tlsPort, proxyPort }
+  }
   const serving = serveDrive({
-    dir,
-    sample: options.sample,
-    faces: { host, port, allowRemote, tlsPort, proxyPort },
+    drive,
     onListening: (lines) => Console.log(lines.join("\n"))
   })
   yield* serving.pipe(
     Effect.catchTag(["DriveFolderError", "ServeError"], (error) => Effect.fail(failure("inUse", error.message))),
+    Effect.catchTag("ApiError", ({ message }) => Effect.fail(failure("usage", message))),
     Effect.provide(daemonLayer(sourcesOf(options))),
     Effect.catchTag("ConfigError", (error) => Effect.fail(failure("usage", error.message)))
   )

@@ -32,6 +32,8 @@ export class DriveAdmin extends Context.Service<
   {
     /** The id that API paths use: /drives/{driveId}. */
     readonly driveId: string
+    /** Whether nothing was ever put on it. */
+    readonly isNew: Effect.Effect<boolean, ApiError>
     /** Fails with 409 when the name is taken. */
     createFolder(path: string, times?: ItemTimes): Effect.Effect<DriveEntry, ApiError>
     /** Creates a file, 409 when the name is taken. */
@@ -121,6 +123,7 @@ const makeAdmin = (
 
   return DriveAdmin.of({
     driveId: model.driveId,
+    isNew: attempt(() => model.table.lastChange() === model.table.root().change && model.table.root().children === 0),
     createFolder: (path, times = {}) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         attempt(() => {

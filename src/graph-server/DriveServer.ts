@@ -3,18 +3,20 @@
  * a request-id that the log repeats. Requests and replies pass the request log and the scripted faults on their way.
  */
 import { Cause, Clock, Context, Effect, Layer, Stream } from "effect"
+import { AdminApi, isAdmin } from "./AdminApi.ts"
 import type { ApiError } from "./ApiError.ts"
 import { batch, isBatch } from "./BatchRoutes.ts"
 import { json, makeCall } from "./Call.ts"
 import { dispatch } from "./dispatch.ts"
 import { driveParts } from "./DriveParts.ts"
 import { DriveTokens } from "./DriveTokens.ts"
-import { ConnectionCut, type DriveRequest, type DriveResponse } from "./Exchange.ts"
+import { ConnectionCut, type DriveRequest, type DriveResponse, type HeaderRecord } from "./Exchange.ts"
 import { type FaultHit, Faults } from "./Faults.ts"
-import { faultReply, spoilBody } from "./faultReplies.ts"
+import { editPage, faultReply, spoilBody } from "./faultReplies.ts"
 import { loginHandler } from "./LoginRoutes.ts"
 import { type OpenEntry, RequestLog } from "./RequestLog.ts"
 import { SignIns } from "./SignIns.ts"
+import { Weather } from "./Weather.ts"
 
 export class DriveServer extends Context.Service<
   DriveServer,
@@ -31,6 +33,8 @@ export class DriveServer extends Context.Service<
       const login = { tokens, signIns: yield* SignIns }
       const faults = yield* Faults
       const log = yield* RequestLog
+      const weather = yield* Weather
+      const admin = yield* AdminApi
       let requests = 0
 
       const answer = Effect.fnUntraced(function* (request: DriveRequest) {
@@ -53,8 +57,10 @@ export class DriveServer extends Context.Service<
       const handle = Effect.fnUntraced(function* (
         request: DriveRequest
       ): Effect.fn.Return<DriveResponse, ConnectionCut> {
+        if (isAdmin(request.url)) return yield* admin.handle(request)
         const entry = log.open(request)
-        return yield* withFault(faults.take(request), answer(countReceived(request, entry))).pipe(
+        const respond = (paced: DriveRequest) => withFault(faults.take(paced), countReceived(paced, entry), answer)
+        return yield* weather.around(request, respond).pipe(
           Effect.map((response) => finish(request, response, entry)),
           Effect.onError((cause) =>
             Effect.sync(() => {
@@ -95,14 +101,16 @@ const unforeseen = (cause: Cause.Cause<never>, ids: RequestIds, now: number): Ef
 
 const withFault = (
   hit: FaultHit | undefined,
-  answer: Effect.Effect<DriveResponse>
+  request: DriveRequest,
+  respond: (request: DriveRequest) => Effect.Effect<DriveResponse>
 ): Effect.Effect<DriveResponse, ConnectionCut> => {
+  const answer = respond(request)
   if (hit === undefined) return answer
   const { action, released } = hit
   switch (action._tag) {
     case "Respond":
     case "Html":
-      return Effect.succeed(faultReply(action))
+      return Effect.succeed(faultReply(action, request.origin))
     case "Refuse":
       return Effect.fail(new ConnectionCut({ message: "The connection was refused by a scripted fault." }))
     case "DropReply":
@@ -110,6 +118,12 @@ const withFault = (
         answer,
         Effect.fail(new ConnectionCut({ message: "The reply was dropped by a scripted fault." }))
       )
+    case "RespondAfter":
+      return Effect.as(answer, faultReply({ _tag: "Html", status: action.status }, request.origin))
+    case "IgnoreRange":
+      return respond({ ...request, headers: withoutRange(request.headers) })
+    case "EditPage":
+      return Effect.map(answer, (response) => editPage(response, action, request.origin + request.url))
     case "Delay":
       return Effect.delay(answer, action.duration)
     case "Hang":
@@ -119,6 +133,9 @@ const withFault = (
       return Effect.map(answer, (response) => spoilBody(response, action))
   }
 }
+
+const withoutRange = (headers: HeaderRecord): HeaderRecord =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => name !== "range"))
 
 const countReceived = (request: DriveRequest, entry: OpenEntry): DriveRequest => ({
   ...request,

@@ -12,6 +12,8 @@ export interface DriveRequest {
   /** Path and query exactly as sent, never normalised or decoded. */
   readonly url: string
   readonly headers: HeaderRecord
+  /** Whether it came from another machine. */
+  readonly isRemote?: boolean
   /** A failure of this stream means that the client went away. */
   readonly body: Stream.Stream<Uint8Array, unknown>
 }

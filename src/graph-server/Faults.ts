@@ -4,6 +4,7 @@
  */
 import { Context, Deferred, type Duration, Effect, Layer } from "effect"
 import type { DriveRequest, HeaderRecord } from "./Exchange.ts"
+import { Weather } from "./Weather.ts"
 
 export type FaultAction =
   /** Answers without doing anything. A body that is no string is sent as JSON. */
@@ -23,6 +24,15 @@ export type FaultAction =
   | { readonly _tag: "CutBody"; readonly bytes: number }
   /** Flips all bits of the byte at `offset` of the reply's body. */
   | { readonly _tag: "CorruptByte"; readonly offset: number }
+  /** Does what was asked and answers with this instead, as a gateway's HTML page. */
+  | { readonly _tag: "RespondAfter"; readonly status: number }
+  /** Answers as if the request had no Range. */
+  | { readonly _tag: "IgnoreRange" }
+  /**
+   * Changes a JSON page: `repeat` shows its first item again at the end, `empty` shows nothing and links to the same
+   * page, `reverse` turns the order round, `lose` leaves out the last item, `noPath` and `noHash` leave out properties.
+   */
+  | { readonly _tag: "EditPage"; readonly edit: "repeat" | "empty" | "reverse" | "lose" | "noPath" | "noHash" }
   /** Goes on after a while. */
   | { readonly _tag: "Delay"; readonly duration: Duration.Input }
   /** Goes on when the fault is released. */
@@ -35,6 +45,10 @@ export interface Fault {
   readonly matches?: RegExp | ((url: string) => boolean)
   /** How many requests it befalls. Default 1. */
   readonly times?: number
+  /** How many matching requests it lets pass before. Default 0. */
+  readonly skip?: number
+  /** The share of matching requests it befalls, from 0 to 1, drawn from the drive's seed. Default 1. */
+  readonly rate?: number
   readonly action: FaultAction
 }
 
@@ -65,12 +79,16 @@ export class Faults extends Context.Service<
     take(request: DriveRequest): FaultHit | undefined
   }
 >()("onemount/graph-server/Faults") {
-  static readonly layer = Layer.sync(Faults, () => makeFaults())
+  static readonly layer = Layer.effect(
+    Faults,
+    Effect.map(Weather, ({ random }) => makeFaults(random))
+  )
 }
 
 interface Armed {
   readonly fault: Fault
   left: number
+  skip: number
   hits: number
   readonly hit: Deferred.Deferred<void>
   readonly gate: Deferred.Deferred<void>
@@ -82,7 +100,7 @@ const applies = ({ fault, left }: Armed, request: DriveRequest): boolean => {
   return typeof fault.matches === "function" ? fault.matches(request.url) : fault.matches.test(request.url)
 }
 
-const makeFaults = (): Faults["Service"] => {
+const makeFaults = (random: () => number): Faults["Service"] => {
   const armed = new Set<Armed>()
   const cancel = (entry: Armed) =>
     Effect.sync(() => {
@@ -96,6 +114,7 @@ const makeFaults = (): Faults["Service"] => {
         const entry: Armed = {
           fault,
           left: fault.times ?? 1,
+          skip: fault.skip ?? 0,
           hits: 0,
           hit: Deferred.makeUnsafe<void>(),
           gate: Deferred.makeUnsafe<void>()
@@ -111,7 +130,8 @@ const makeFaults = (): Faults["Service"] => {
     clear: Effect.suspend(() => Effect.forEach([...armed], cancel, { discard: true })),
     take: (request) => {
       for (const entry of armed) {
-        if (!applies(entry, request)) continue
+        if (!applies(entry, request) || entry.skip-- > 0) continue
+        if (entry.fault.rate !== undefined && random() >= entry.fault.rate) continue
         entry.left--
         entry.hits++
         if (entry.left === 0) armed.delete(entry)

@@ -17,6 +17,7 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Layer } from "effect"
+import { AdminApi } from "./AdminApi.ts"
 import { ContentFiles } from "./ContentFiles.ts"
 import { DeltaLog } from "./DeltaLog.ts"
 import { DriveAdmin } from "./DriveAdmin.ts"
@@ -32,6 +33,7 @@ import type { DriveKind } from "./ItemTags.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { SignIns } from "./SignIns.ts"
 import { UploadSessions } from "./UploadSessions.ts"
+import { Weather } from "./Weather.ts"
 
 export { ApiError } from "./ApiError.ts"
 export { DriveAdmin, type DriveEntry } from "./DriveAdmin.ts"
@@ -41,14 +43,17 @@ export { DriveServer } from "./DriveServer.ts"
 export { DriveFolderError } from "./DriveStore.ts"
 export { DriveTokens } from "./DriveTokens.ts"
 export { ConnectionCut, type DriveRequest, type DriveResponse } from "./Exchange.ts"
+export { faultCatalogue, type FaultName } from "./faultCatalogue.ts"
 export { type Fault, type FaultAction, Faults, type InjectedFault } from "./Faults.ts"
 export { type Listening, serveHttp, ServeError, type ServeOptions, serveTls } from "./HttpFace.ts"
 export { baseUrl, inProcess, origin } from "./InProcess.ts"
 export { serveProxy } from "./ProxyFace.ts"
 export { type DriveKind } from "./ItemTags.ts"
 export { type LoggedRequest, RequestLog } from "./RequestLog.ts"
-export { type FaceOptions, serveFaces } from "./Serving.ts"
+export { type FaceOptions, serveDrive, type ServedDrive } from "./Serving.ts"
 export { SignIns } from "./SignIns.ts"
+export { Weather } from "./Weather.ts"
+export { isPreset, presets, type Preset, Scenario } from "./Scenario.ts"
 export { seedSample } from "./sampleContent.ts"
 
 export interface DriveOptions {
@@ -61,6 +66,7 @@ export interface DriveOptions {
 /** What a drive offers: the API, the second client, its tokens, and the means of tests. */
 export type Services =
   | DriveGenerator
+  | Weather
   | DriveServer
   | DriveAdmin
   | DriveTokens
@@ -81,7 +87,9 @@ export const layerMemory = (options: DriveOptions = {}): Layer.Layer<Services, D
   compose(DriveStore.layerMemory(options.kind), options)
 
 const compose = (store: ReturnType<typeof DriveStore.layerMemory>, { settings }: DriveOptions) =>
-  Layer.mergeAll(DriveServer.layer, DriveAdmin.layer).pipe(
+  DriveServer.layer.pipe(
+    Layer.provide(AdminApi.layer),
+    Layer.provideMerge(DriveAdmin.layer),
     Layer.provide(UploadSessions.layer),
     Layer.provide(Layer.mergeAll(ContentFiles.layer, DeltaLog.layer)),
     Layer.provide(DriveModel.layer),
@@ -93,7 +101,7 @@ const compose = (store: ReturnType<typeof DriveStore.layerMemory>, { settings }:
         SignIns.layer,
         Faults.layer,
         RequestLog.layer
-      )
+      ).pipe(Layer.provideMerge(Weather.layer))
     ),
     Layer.provide(store),
     Layer.provide(NodeFileSystem.layer),

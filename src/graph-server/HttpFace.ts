@@ -91,11 +91,14 @@ const answer = (drive: DriveServer["Service"], scheme: "http" | "https") =>
     )
   })
 
+const isLocal = (address = ""): boolean => loopback.test(address.replace(/^::ffff:/, ""))
+
 const toDriveRequest = (request: HttpServerRequest.HttpServerRequest, scheme: "http" | "https"): DriveRequest => ({
   method: request.method,
   origin: `${scheme}://${request.headers["host"] ?? "localhost"}`,
   url: request.url,
   headers: request.headers,
+  isRemote: !isLocal(NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress),
   body: request.stream
 })
 

@@ -2,18 +2,56 @@
 import { Effect, Stream } from "effect"
 import { empty, json } from "./Call.ts"
 import { ConnectionCut, type DriveResponse } from "./Exchange.ts"
+import type { Json } from "./DriveItemShape.ts"
 import type { FaultAction } from "./Faults.ts"
 
 type ActionOf<Tag extends FaultAction["_tag"]> = Extract<FaultAction, { readonly _tag: Tag }>
 
-export const faultReply = (action: ActionOf<"Respond" | "Html">): DriveResponse => {
+/** A Location that starts with "/" becomes absolute under the host that the client knows. */
+export const faultReply = (action: ActionOf<"Respond" | "Html">, origin: string): DriveResponse => {
   if (action._tag === "Html") {
     const page = `<html><head><title>${action.status}</title></head><body><h1>${action.status} Our services aren't available right now</h1></body></html>`
     return { status: action.status, headers: { "content-type": "text/html" }, body: Buffer.from(page) }
   }
-  if (action.body === undefined) return empty(action.status, action.headers)
-  if (typeof action.body !== "string") return json(action.status, action.body, action.headers)
-  return { status: action.status, headers: action.headers ?? {}, body: Buffer.from(action.body) }
+  const { status, body, headers: given = {} } = action
+  const location = given["location"]?.replace(/^\//, `${origin}/`)
+  const headers = location === undefined ? given : { ...given, location }
+  if (body === undefined) return empty(status, headers)
+  if (typeof body !== "string") return json(status, body, headers)
+  return { status, headers, body: Buffer.from(body) }
+}
+
+/** Only whole JSON replies are changed; others go through as they are. */
+export const editPage = (response: DriveResponse, { edit }: ActionOf<"EditPage">, url: string): DriveResponse => {
+  const { body, headers, status } = response
+  if (status !== 200 || !(body instanceof Uint8Array)) return response
+  if (headers["content-type"]?.startsWith("application/json") !== true) return response
+  const page = JSON.parse(Buffer.from(body).toString("utf8")) as Json
+  return json(status, edits[edit](page, url), headers)
+}
+
+type Edit = ActionOf<"EditPage">["edit"]
+
+const listOf = (page: Json): ReadonlyArray<Json> => (Array.isArray(page["value"]) ? (page["value"] as Array<Json>) : [])
+
+const everywhere = (page: Json, change: (item: Json) => Json): Json =>
+  "value" in page ? { ...page, value: listOf(page).map(change) } : change(page)
+
+const edits: Readonly<Record<Edit, (page: Json, url: string) => Json>> = {
+  repeat: (page) => ({ ...page, value: [...listOf(page), ...listOf(page).slice(0, 1)] }),
+  empty: (page, url) => {
+    const { "@odata.deltaLink": _, ...rest } = page
+    return { ...rest, "@odata.nextLink": url, value: [] }
+  },
+  reverse: (page) => ({ ...page, value: listOf(page).toReversed() }),
+  lose: (page) => ({ ...page, value: listOf(page).slice(0, -1) }),
+  noPath: (page) =>
+    everywhere(page, (item) => {
+      const { path: _, ...parentReference } = (item["parentReference"] ?? {}) as Json
+      return { ...item, parentReference }
+    }),
+  noHash: (page) =>
+    everywhere(page, (item) => ("file" in item ? { ...item, file: { ...(item["file"] as Json), hashes: {} } } : item))
 }
 
 /** The promised length stays, so that a client can notice what is missing. */

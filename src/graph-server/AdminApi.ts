@@ -1,0 +1,176 @@
+/**
+ * /_admin: how a running drive is told to misbehave, and asked what happened. JSON over HTTP, for this machine only and
+ * for the owner's token only. Its requests are in no log and meet no fault.
+ *
+ *     GET, PUT    /_admin/scenario   {"preset": "realistic", "seed": 1}, or a whole scenario
+ *     GET, POST   /_admin/faults     {"fault": "lostReply", "method": "PUT", "path": "/v1.0/me/drive/root:/a", "skip": 2}
+ *     DELETE      /_admin/faults     all of them
+ *     GET, DELETE /_admin/requests   the newest of the request log
+ *     GET         /_admin/counters   requests by status, bytes, hits of faults
+ *     POST        /_admin/delta      {"expire": "resyncApplyDifferences"}
+ *     PUT         /_admin/quota      {"total": 1000000}
+ */
+import { Clock, Context, Effect, Layer, Schema } from "effect"
+import { accessDenied, type ApiError, invalidRequest, itemNotFound, methodNotAllowed } from "./ApiError.ts"
+import { type Call, empty, json, makeCall, readJson } from "./Call.ts"
+import { DriveAdmin } from "./DriveAdmin.ts"
+import { secretEquals } from "./DriveStore.ts"
+import { DriveTokens } from "./DriveTokens.ts"
+import type { DriveRequest, DriveResponse } from "./Exchange.ts"
+import { faultCatalogue, isFaultName } from "./faultCatalogue.ts"
+import { Faults, type InjectedFault } from "./Faults.ts"
+import { RequestLog } from "./RequestLog.ts"
+import { isPreset, presets, Scenario } from "./Scenario.ts"
+import { Weather } from "./Weather.ts"
+
+const prefix = "/_admin/"
+
+export const isAdmin = (url: string): boolean => url.startsWith(prefix)
+
+const Seed = Schema.optionalKey(Schema.Int)
+const PresetBody = Schema.Struct({ preset: Schema.String, seed: Seed })
+const ScenarioBody = Schema.Struct({ ...Scenario.fields, seed: Seed })
+const Count = Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1e9 })))
+const FaultBody = Schema.Struct({
+  fault: Schema.String,
+  method: Schema.optionalKey(Schema.String),
+  /** Start of the raw path. */
+  path: Schema.optionalKey(Schema.String),
+  skip: Count,
+  times: Count,
+  rate: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })))
+})
+const DeltaBody = Schema.Struct({ expire: Schema.Literals(["resyncApplyDifferences", "resyncUploadDifferences"]) })
+const QuotaBody = Schema.Struct({ total: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e15 })) })
+
+export class AdminApi extends Context.Service<
+  AdminApi,
+  { handle(request: DriveRequest): Effect.Effect<DriveResponse> }
+>()("onemount/graph-server/AdminApi") {
+  static readonly layer = Layer.effect(
+    AdminApi,
+    Effect.gen(function* () {
+      const services = {
+        tokens: yield* DriveTokens,
+        faults: yield* Faults,
+        weather: yield* Weather,
+        log: yield* RequestLog,
+        admin: yield* DriveAdmin
+      }
+      const injected: Array<{ readonly name: string; readonly fault: InjectedFault }> = []
+      return AdminApi.of({
+        handle: Effect.fnUntraced(function* (request) {
+          const call = makeCall(request, yield* Clock.currentTimeMillis)
+          return yield* Effect.catch(answer({ ...services, injected }, call), (error) =>
+            Effect.succeed(json(error.status, { error: { code: error.code, message: error.message } }))
+          )
+        })
+      })
+    })
+  )
+}
+
+interface Parts {
+  readonly tokens: DriveTokens["Service"]
+  readonly faults: Faults["Service"]
+  readonly weather: Weather["Service"]
+  readonly log: RequestLog["Service"]
+  readonly admin: DriveAdmin["Service"]
+  readonly injected: Array<{ readonly name: string; readonly fault: InjectedFault }>
+}
+
+type Reply = Effect.Effect<DriveResponse, ApiError>
+
+const answer = (parts: Parts, call: Call): Reply => {
+  const { headers, isRemote } = call.request
+  const token = /^bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1] ?? ""
+  if (isRemote === true) return Effect.fail(accessDenied("The admin API is for this machine only."))
+  if (!secretEquals(token, parts.tokens.token))
+    return Effect.fail(accessDenied("The admin API needs the owner's token."))
+  const handlers = resources[call.path.slice(prefix.length)]
+  if (handlers === undefined) return Effect.fail(itemNotFound())
+  return handlers[call.request.method]?.(parts, call) ?? Effect.fail(methodNotAllowed())
+}
+
+const putScenario = Effect.fnUntraced(function* ({ weather }: Parts, call: Call) {
+  const { seed, ...wanted } = yield* readJson(call, Schema.Union([PresetBody, ScenarioBody]))
+  if ("preset" in wanted && !isPreset(wanted.preset)) {
+    return yield* invalidRequest(`There is no preset '${wanted.preset}'; there are ${Object.keys(presets).join(", ")}.`)
+  }
+  const scenario = "preset" in wanted ? (isPreset(wanted.preset) ? presets[wanted.preset] : presets.none) : wanted
+  yield* weather.set(scenario, seed)
+  return json(200, scenario)
+})
+
+const postFault = Effect.fnUntraced(function* ({ faults, injected }: Parts, call: Call) {
+  const { fault: name, method, path, ...limits } = yield* readJson(call, FaultBody)
+  if (!isFaultName(name)) {
+    return yield* invalidRequest(`There is no fault '${name}'; there are ${Object.keys(faultCatalogue).join(", ")}.`)
+  }
+  const named = faultCatalogue[name]
+  const own = "matches" in named ? named.matches : undefined
+  const matches = (url: string): boolean => (own?.test(url) ?? true) && (path === undefined || url.startsWith(path))
+  // A fault with a rate goes on until it is taken back.
+  const endless = limits.rate === undefined ? {} : { times: Number.MAX_SAFE_INTEGER }
+  const fault = yield* faults.inject({
+    ...named,
+    ...(method === undefined ? {} : { method: method.toUpperCase() }),
+    ...endless,
+    ...limits,
+    matches
+  })
+  injected.push({ name, fault })
+  return json(201, { fault: name })
+})
+
+const hitsOf = ({ injected }: Parts) =>
+  Effect.forEach(injected, ({ name, fault }) => Effect.map(fault.hits, (hits) => ({ fault: name, hits })))
+
+const counters = Effect.fnUntraced(function* (parts: Parts) {
+  const entries = yield* parts.log.entries
+  const byStatus: Record<string, number> = {}
+  for (const { status } of entries) byStatus[String(status)] = (byStatus[String(status)] ?? 0) + 1
+  return json(200, {
+    requests: yield* parts.log.total,
+    byStatus,
+    bytesReceived: entries.reduce((sum, { received }) => sum + received, 0),
+    bytesSent: entries.reduce((sum, { sent }) => sum + sent, 0),
+    faults: yield* hitsOf(parts)
+  })
+})
+
+const resources: Readonly<Record<string, Readonly<Record<string, (parts: Parts, call: Call) => Reply>>>> = {
+  scenario: {
+    GET: ({ weather }) => Effect.map(weather.current, (scenario) => json(200, { ...scenario, presets })),
+    PUT: putScenario
+  },
+  faults: {
+    GET: (parts) =>
+      Effect.map(hitsOf(parts), (injected) => json(200, { injected, catalogue: Object.keys(faultCatalogue) })),
+    POST: postFault,
+    DELETE: ({ faults, injected }) =>
+      Effect.map(faults.clear, () => {
+        injected.splice(0)
+        return empty(204)
+      })
+  },
+  requests: {
+    GET: ({ log }) => Effect.map(log.entries, (value) => json(200, { value: value.slice(-1000) })),
+    DELETE: ({ log }) => Effect.as(log.clear, empty(204))
+  },
+  counters: { GET: counters },
+  delta: {
+    POST: ({ admin }, call) =>
+      readJson(call, DeltaBody).pipe(
+        Effect.flatMap(({ expire }) => admin.expireDeltaTokens(expire)),
+        Effect.as(empty(204))
+      )
+  },
+  quota: {
+    PUT: ({ admin }, call) =>
+      readJson(call, QuotaBody).pipe(
+        Effect.flatMap(({ total }) => admin.setQuota(total)),
+        Effect.as(empty(204))
+      )
+  }
+}
