@@ -62,6 +62,8 @@ export const makeFlush = Effect.fnUntraced(function* (health: Health, poller: Po
       yield* retryRefused(ino)
       yield* tree.expedite(ino)
       yield* push.wake
+      // Where the cloud was out of reach, nothing goes before an answer, and the next look may be minutes away.
+      yield* poller.nudge
       yield* settled(ino)
       yield* poller.poll
     })

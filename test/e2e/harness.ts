@@ -254,6 +254,24 @@ export class Harness {
     return harness
   }
 
+  /** A path in the harness's directory. */
+  at(name: string): string {
+    return join(this.directory, name)
+  }
+
+  /** Runs one command of the program to its end. */
+  onemount(...args: ReadonlyArray<string>): Promise<Finished> {
+    return run(process.execPath, [program, ...args], { env: this.env, timeout: 60_000 })
+  }
+
+  /** An empty filesystem of its own, for full and read-only disks; needs root. `options` as mount(8) takes them. */
+  async tmpfs(name: string, options: string): Promise<string> {
+    const path = this.at(name)
+    await mkdir(path, { recursive: true })
+    await shell(`mount -t tmpfs -o ${options} onemount-test ${path}`)
+    return path
+  }
+
   start(args: ReadonlyArray<string>): Running {
     const running = new Running(process.execPath, [program, ...args], { env: this.env })
     this.#running.push(running)
@@ -268,9 +286,14 @@ export class Harness {
     return new Drive(url!, token, directory, running)
   }
 
-  async mount(drive: Drive, name = "mnt", options: ReadonlyArray<string> = []): Promise<Mount> {
+  /** `cache` is made beside the mountpoint unless it is given. */
+  async mount(
+    drive: Pick<Drive, "url" | "directory">,
+    name = "mnt",
+    options: ReadonlyArray<string> = [],
+    cache = join(this.directory, `${name}-cache`)
+  ): Promise<Mount> {
     const path = join(this.directory, name)
-    const cache = join(this.directory, `${name}-cache`)
     await mkdir(path, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
       // A mount that died answers ENOTCONN here; the next mount has to clear it.
       if (cause.code !== "EEXIST" && cause.code !== "ENOTCONN") throw cause
