@@ -26,6 +26,9 @@ import {
 const uploaded = (id: string, name: string, version = 1) =>
   remote(id, name, { version, content: version, size: 5, modified: now })
 
+/** Where a rename to `a` in `parent` goes. */
+const to = (parent: Ino) => ({ parent, name: "a", localOnly: false, now, keepsLocal: () => false })
+
 describe("answers of the server", () => {
   it.effect("a creation settles the content it carried, and only that generation", () =>
     withTree(
@@ -98,7 +101,6 @@ describe("answers of the server", () => {
         const [home, file] = [yield* makeFolder("D"), yield* find("/a")]
         yield* tree.confirm(home.ino, "create", 0, folder("d", "D"))
         const nested = yield* makeFolder("N", home.ino)
-        const to = (parent: Ino) => ({ parent, name: "a", localOnly: false, now, keepsLocal: () => false })
         const ready = () => tree.readyIntents("changes", Number.MAX_SAFE_INTEGER, 10, new Set()).map(({ ino }) => ino)
         yield* tree.rename(file.ino, to(nested.ino))
         assert.deepStrictEqual(ready(), [nested.ino])
