@@ -104,6 +104,9 @@ export interface Binding {
 }
 
 const locate = (): string => {
+  // A build with a sanitizer, for example.
+  const chosen = process.env["FUSE_NATIVE_ADDON"]
+  if (chosen !== undefined) return chosen
   const places = [
     new URL(`../prebuilds/${process.platform}-${process.arch}/fuse_native.node`, import.meta.url),
     new URL("../build/fuse_native.node", import.meta.url)

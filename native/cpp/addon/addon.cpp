@@ -7,8 +7,9 @@ namespace fuse_native {
 void registerFunctions(napi_env env, napi_value exports, const Function* functions, size_t count) {
   for (size_t i = 0; i < count; i++) {
     napi_value function;
-    if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].call, nullptr, &function) != napi_ok ||
-        napi_set_named_property(env, exports, functions[i].name, function) != napi_ok) {
+    const auto& [name, call] = functions[i];
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &function) != napi_ok ||
+        napi_set_named_property(env, exports, name, function) != napi_ok) {
       napi_throw_error(env, nullptr, "could not register the functions of fuse-native");
       return;
     }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../core/fields.h"
 #include "../transport/session.h"
 #include "bridge.h"
 
@@ -27,8 +28,6 @@ struct Handled {
 };
 using SessionHandle = Handled<Session>;
 using TableHandle = Handled<ContentTable>;
-
-constexpr double kLargestInteger = 9007199254740992.0;
 
 class Arguments {
  public:
@@ -74,7 +73,8 @@ class Arguments {
     void* data = nullptr;
     size_t offset = 0, elements = 0;
     length = 0;
-    if (i >= count_ || napi_get_typedarray_info(env, values_[i], &type, &elements, &data, &buffer, &offset) != napi_ok) {
+    if (i >= count_ ||
+        napi_get_typedarray_info(env, values_[i], &type, &elements, &data, &buffer, &offset) != napi_ok) {
       fail();
       return nullptr;
     }
@@ -113,63 +113,6 @@ class Arguments {
 
   napi_value values_[kMost] = {};
   size_t count_ = 0;
-  bool ok_ = true;
-};
-
-/// Reads numbers one after the other, from the scratch array or a packed list; remembers when one was unusable.
-class Fields {
- public:
-  Fields(const double* data, size_t count) : at_(data), end_(data + count) {}
-
-  double number() {
-    if (at_ >= end_) {
-      ok_ = false;
-      return 0;
-    }
-    return *at_++;
-  }
-  double finite() {
-    const double value = number();
-    if (!std::isfinite(value)) {
-      ok_ = false;
-      return 0;
-    }
-    return value;
-  }
-  uint64_t integer() {
-    const double value = number();
-    if (!(value >= 0 && value <= kLargestInteger)) {
-      ok_ = false;
-      return 0;
-    }
-    return static_cast<uint64_t>(value);
-  }
-  timespec time() {
-    const double seconds = finite();
-    const uint64_t nanoseconds = integer();
-    if (!(std::fabs(seconds) <= kLargestInteger) || nanoseconds > 999999999) {
-      ok_ = false;
-      return {};
-    }
-    return {static_cast<time_t>(seconds), static_cast<long>(nanoseconds)};
-  }
-  /// A byte string as packed by native/src/encode.ts: its length, then its bytes padded to whole words.
-  std::string text() {
-    const uint64_t length = integer();
-    const uint64_t words = (length + 7) / 8;
-    if (!ok_ || words > static_cast<uint64_t>(end_ - at_)) {
-      ok_ = false;
-      return {};
-    }
-    std::string value(reinterpret_cast<const char*>(at_), length);
-    at_ += words;
-    return value;
-  }
-  bool ok() const { return ok_; }
-
- private:
-  const double* at_;
-  const double* end_;
   bool ok_ = true;
 };
 

@@ -10,13 +10,7 @@ bool extentsOf(Arguments& arguments, size_t index, std::vector<Extent>& out) {
   size_t length = 0;
   const auto* numbers = static_cast<const double*>(arguments.bytes(index, length));
   if (!arguments.ok()) return false;
-  const size_t count = length / sizeof(double);
-  Fields fields(numbers, count);
-  for (size_t i = 0; i + 1 < count; i += 2) {
-    const uint64_t start = fields.integer();
-    out.push_back({start, fields.integer()});
-  }
-  return fields.ok() && count % 2 == 0;
+  return decodeExtents(numbers, length / sizeof(double), out);
 }
 
 napi_value extentList(napi_env env, const std::vector<Extent>& extents) {

@@ -1,4 +1,5 @@
 // Mounting, taking requests, notifying, unmounting, statistics.
+#include "../transport/decode.h"
 #include "arguments.h"
 #include "functions.h"
 #include "handles.h"
@@ -30,7 +31,8 @@ void environmentEnds(void* data) {
 
 void collected(napi_env env, void* data, void*) { collectHandle<Session>(env, data, environmentEnds); }
 
-// mount(mountpoint, fsName, subtype, allowOther, readOnly, threads, queueLimit, maxTransfer, scratch, table, onRequests)
+// mount(mountpoint, fsName, subtype, allowOther, readOnly, threads, queueLimit, maxTransfer, scratch, table,
+// onRequests)
 napi_value mount(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   SessionOptions options;
@@ -68,7 +70,7 @@ napi_value take(napi_env env, napi_callback_info info) {
   return arguments.result(static_cast<double>(used));
 }
 
-// notify(session, packed, count): kind (0 entry, 1 delete, 2 inode), node, child, offset, length, name
+// notify(session, packed, count)
 napi_value notify(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.session();
@@ -78,19 +80,7 @@ napi_value notify(napi_env env, napi_callback_info info) {
   if (!arguments.ok()) return arguments.invalid();
   Fields fields(packed, length / sizeof(double));
   std::deque<Notification> notifications;
-  for (uint64_t i = 0; i < count && fields.ok(); i++) {
-    Notification n;
-    const uint64_t kind = fields.integer();
-    if (kind > 2) return arguments.invalid();
-    n.kind = static_cast<Notification::Kind>(kind);
-    n.node = fields.integer();
-    n.child = fields.integer();
-    n.offset = static_cast<int64_t>(fields.finite());
-    n.length = static_cast<int64_t>(fields.finite());
-    n.name = fields.text();
-    notifications.push_back(std::move(n));
-  }
-  if (!fields.ok()) return arguments.invalid();
+  if (!decodeNotifications(fields, count, notifications)) return arguments.invalid();
   return arguments.result(-handle->target->notify(std::move(notifications)));
 }
 
@@ -171,7 +161,8 @@ napi_value statistics(napi_env env, napi_callback_info info) {
   size_t length = 0;
   auto* out = static_cast<double*>(arguments.bytes(1, length));
   constexpr size_t ops = static_cast<size_t>(Op::Count);
-  if (!arguments.ok() || length < (kStatisticsHead + ops * kStatisticsPerOp) * sizeof(double)) return arguments.invalid();
+  constexpr size_t needed = (kStatisticsHead + ops * kStatisticsPerOp) * sizeof(double);
+  if (!arguments.ok() || length < needed) return arguments.invalid();
   Session& session = *handle->target;
   const Statistics& s = session.statistics();
   const uint64_t head[kStatisticsHead] = {(monotonicNs() - s.startedNs) / 1000000,
@@ -205,7 +196,8 @@ napi_value statistics(napi_env env, napi_callback_info info) {
 
 void registerSessionFunctions(napi_env env, napi_value exports) {
   const Function functions[] = {{"mount", mount},     {"take", take},   {"notify", notify},   {"notified", notified},
-                                {"unmount", unmount}, {"close", close}, {"abandon", abandon}, {"statistics", statistics}};
+                                {"unmount", unmount}, {"close", close}, {"abandon", abandon},
+                                {"statistics", statistics}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }
 

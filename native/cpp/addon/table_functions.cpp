@@ -105,7 +105,8 @@ napi_value fill(napi_env env, napi_callback_info info) {
   const auto* bytes = static_cast<const char*>(arguments.bytes(3, length));
   if (!arguments.ok()) return arguments.invalid();
   return numberPromise(arguments, *handle->bridge, [&](auto done) {
-    return handle->target->fill(id, offset, std::vector<char>(bytes, bytes + length), [done](int error) { done(-error); });
+    return handle->target->fill(id, offset, std::vector<char>(bytes, bytes + length),
+                                [done](int error) { done(-error); });
   });
 }
 

@@ -104,7 +104,8 @@ int BackingFile::copyRange(const BackingFile& to, Extent range) const {
     if (got <= 0) return got < 0 ? static_cast<int>(-got) : EIO;
     size_t done = 0;
     while (done < static_cast<size_t>(got)) {
-      const ssize_t put = to.write(buffer.data() + done, static_cast<size_t>(got) - done, static_cast<uint64_t>(in) + done);
+      const size_t left = static_cast<size_t>(got) - done;
+      const ssize_t put = to.write(buffer.data() + done, left, static_cast<uint64_t>(in) + done);
       if (put < 0) return static_cast<int>(-put);
       done += static_cast<size_t>(put);
     }

@@ -4,14 +4,16 @@
 // The model
 // - size is authoritative and the backing file has exactly that size; a byte is readable only when it is in `valid`.
 // - dirty is a subset of valid. Filling never touches valid bytes, so a download can never overwrite a local change.
-// - A byte range is requested at most once at a time: `requested` holds what was asked for and neither filled nor failed.
+// - A byte range is requested at most once at a time: `requested` holds what was asked for and neither filled nor
+//   failed.
 // - The first write to an unmodified content waits for permission (`dirty` request); later writers queue behind it.
 // - While frozen, the file that was open at that moment is never changed any more: the first change copies it, renames
 //   the copy over the path and goes on there.
 //
 // Locks: `changing_` is held by whoever changes bytes of the file (write, fill, truncate, allocate, freeze) for as long
 // as that takes; `state_` guards the fields and is never held across I/O. Order: changing_ before state_. Readers take
-// only state_, pick up the file and read outside. The content knows waiters by number only; what becomes of them is its table's job.
+// only state_, pick up the file and read outside. The content knows waiters by number only; what becomes of them is
+// its table's job.
 #pragma once
 
 #include <time.h>
@@ -113,8 +115,9 @@ class Content {
   ContentSnapshot snapshot();
   void setTime(timespec mtime);
   bool markClean(uint64_t generation);
-  /// Forgets every range that was not changed here, so that it is asked for again. 0 or an errno.
-  int drop();
+  /// Forgets every range that was not changed here. `fetches` is what those who wait already now miss as well. 0 or an
+  /// errno.
+  int drop(std::vector<Extent>& fetches);
   /// EBUSY when frozen already. `file` is the one that will not be changed any more.
   int freeze(uint64_t& generation, std::shared_ptr<BackingFile>& file);
   int thaw();

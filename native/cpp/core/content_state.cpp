@@ -62,7 +62,7 @@ bool Content::markClean(uint64_t generation) {
   return true;
 }
 
-int Content::drop() {
+int Content::drop(std::vector<Extent>& fetches) {
   std::lock_guard changing(changing_);
   std::shared_ptr<BackingFile> file;
   // The bytes that come instead must not go into a frozen file either.
@@ -70,6 +70,10 @@ int Content::drop() {
   std::lock_guard lock(state_);
   // The file keeps the old bytes until others are filled in: a reader that is under way must not get zeros.
   valid_ = dirty_;
+  for (const Waiter& waiter : waiters_) {
+    const uint64_t end = std::max(waiter.start, std::min(waiter.end, size_));
+    for (const Extent& range : requestLocked(waiter.start, end)) fetches.push_back(range);
+  }
   return 0;
 }
 

@@ -64,7 +64,10 @@ int ContentTable::close(ContentId id) {
 int ContentTable::drop(ContentId id) {
   ContentPtr content;
   if (const int error = find(id, content)) return error;
-  return content->body->drop();
+  std::vector<Extent> fetches;
+  const int error = content->body->drop(fetches);
+  askFor(*content, fetches, 0);
+  return error;
 }
 
 int ContentTable::truncate(ContentId id, uint64_t size, Done done) {

@@ -1,11 +1,12 @@
-// File bodies by number: the data plane, without any mount. Sessions serve kernel handles from a table, and anybody else
-// (uploads, tests) reads and writes the same bodies through it with the same rules.
+// File bodies by number: the data plane, without any mount. Sessions serve kernel handles from a table, and anybody
+// else (uploads, tests) reads and writes the same bodies through it with the same rules.
 //
 // A reader of missing bytes or a writer that needs permission waits in the table: `waiting_` says what to do for a
 // waiter once its content released it. Taking a waiter out of `waiting_` is what entitles to call it, so each is called
 // exactly once, or never after `cancel`. What JavaScript has to do comes out as events: `fetch` and `dirty`.
 //
-// Slow work runs on a few filler threads, one strand per content. Callbacks run on whichever thread released the waiter.
+// Slow work runs on a few filler threads, one strand per content. Callbacks run on whichever thread released the
+// waiter.
 #pragma once
 
 #include <atomic>
@@ -76,7 +77,8 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   void detachSession();
   WaiterId nextWaiter() { return nextId_.fetch_add(1, std::memory_order_relaxed); }
   /// Calls `done` now or when the bytes are there. `run` is the sequential run that led here.
-  void readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, uint64_t run, ReadDone done);
+  void readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, uint64_t run,
+                  ReadDone done);
   /// Calls `done` now or when the write was permitted; then `bytes` were copied.
   void writeOrWait(const ContentPtr& content, WaiterId waiter, const char* bytes, size_t length, uint64_t offset,
                    WriteDone done);
@@ -106,6 +108,7 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   int changeLater(ContentId id, std::function<int(Content&, std::vector<WaiterId>&)> change, Done done);
   void fail(const std::vector<WaiterId>& waiters, int error);
   void ask(const ContentPtr& content);
+  void askFor(const OpenContent& content, const std::vector<Extent>& fetches, uint64_t run);
   void applyParkedWrites(const ContentPtr& content);
 
   RequestQueue events_;

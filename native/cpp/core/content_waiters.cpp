@@ -1,4 +1,5 @@
-// Waiting in a content table: who waits is in `waiting_` before its content knows of it, so whoever releases it finds it.
+// Waiting in a content table: who waits is in `waiting_` before its content knows of it, so whoever releases it finds
+// it.
 #include <cerrno>
 #include <cstdlib>
 
@@ -16,7 +17,8 @@ char* threadBuffer() {
   struct Free {
     void operator()(char* memory) const { std::free(memory); }
   };
-  thread_local std::unique_ptr<char, Free> buffer(static_cast<char*>(std::aligned_alloc(kBufferAlignment, kBufferSize)));
+  thread_local std::unique_ptr<char, Free> buffer(
+      static_cast<char*>(std::aligned_alloc(kBufferAlignment, kBufferSize)));
   return buffer.get();
 }
 
@@ -60,9 +62,13 @@ void ContentTable::readOrWait(const ContentPtr& content, WaiterId waiter, uint64
     content->body->unpark(waiter);
     return done(EBADF, nullptr, 0);
   }
-  for (const Extent& range : plan.fetches) {
+  askFor(*content, plan.fetches, run);
+}
+
+void ContentTable::askFor(const OpenContent& content, const std::vector<Extent>& fetches, uint64_t run) {
+  for (const Extent& range : fetches) {
     Record fetch(Op::Fetch);
-    fetch.integer(content->id).integer(range.start).integer(range.end - range.start).integer(run);
+    fetch.integer(content.id).integer(range.start).integer(range.end - range.start).integer(run);
     events_.push(std::move(fetch));
   }
 }
@@ -125,12 +131,8 @@ void ContentTable::serve(const std::vector<WaiterId>& released) {
   for (const WaiterId waiter : released) {
     const auto waiting = takeWaiting(waiter);
     if (!waiting) continue;
-    const ReadPlan plan = waiting->content->body->plan(waiting->offset, waiting->length);
-    if (plan.present) {
-      deliver(waiting->content, plan, waiting->offset, waiting->read);
-    } else {
-      waiting->read(EIO, nullptr, 0);
-    }
+    // What it was released for may have been dropped since: then it waits again.
+    readOrWait(waiting->content, waiter, waiting->offset, waiting->length, 0, waiting->read);
   }
 }
 

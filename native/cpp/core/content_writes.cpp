@@ -129,7 +129,8 @@ int Content::allocate(int mode, uint64_t offset, uint64_t length, std::vector<Wa
   if (const int error = prepareChange(valid_, UINT64_MAX, file)) return error;
   const uint64_t zeroEnd = std::min(end, oldSize);
   if ((punching || zeroing) && offset < zeroEnd) {
-    if (const int error = punch(*file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, zeroEnd - offset)) return error;
+    const int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (const int error = punch(*file, hole, offset, zeroEnd - offset)) return error;
   }
   if (grows) {
     if (const int error = zeroing ? file->truncate(end) : punch(*file, 0, offset, length)) {

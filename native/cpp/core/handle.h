@@ -1,4 +1,5 @@
-// An open file description of the kernel: who it is upstairs, which content serves it, and whether it reads in sequence.
+// An open file description of the kernel: who it is upstairs, which content serves it, and whether it reads in
+// sequence.
 #pragma once
 
 #include <algorithm>

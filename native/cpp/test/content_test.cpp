@@ -161,7 +161,9 @@ TEST(content_drop_keeps_what_was_written_and_asks_for_the_rest) {
   content->attach();
   std::shared_ptr<BackingFile> frozen;
   CHECK(content->freeze(generation, frozen) == 0);
-  CHECK(content->drop() == 0);
+  std::vector<Extent> fetches;
+  CHECK(content->drop(fetches) == 0);
+  CHECK(fetches.empty());
   CHECK(content->snapshot().valid == (std::vector<Extent>{{10, 15}}));
   CHECK(content->snapshot().generation == generation);
   CHECK(content->handles() == 1);
@@ -172,6 +174,23 @@ TEST(content_drop_keeps_what_was_written_and_asks_for_the_rest) {
   char old[4];
   CHECK(frozen->read(old, 4, kPage) == 4 && std::memcmp(old, "wwww", 4) == 0);
   CHECK(content->thaw() == 0);
+}
+
+TEST(content_drop_asks_again_for_those_who_wait_for_the_rest) {
+  TemporaryFile file;
+  auto content = ghost(file, 2 * kPage);
+  std::vector<WaiterId> released;
+  uint64_t written = 0;
+  const std::string bytes(kPage, 'a');
+  CHECK(content->fill(bytes.data(), 0, kPage, released, written) == 0);
+  CHECK(content->park(1, kPage - 10, 20).fetches == (std::vector<Extent>{{kPage, 2 * kPage}}));
+  std::vector<Extent> fetches;
+  CHECK(content->drop(fetches) == 0);
+  CHECK(fetches == (std::vector<Extent>{{0, kPage}}));
+  CHECK(content->fill(bytes.data(), kPage, kPage, released, written) == 0);
+  CHECK(released.empty());
+  CHECK(content->fill(bytes.data(), 0, kPage, released, written) == 0);
+  CHECK(released == std::vector<WaiterId>{1});
 }
 
 TEST(content_is_not_clean_while_a_change_is_under_way) {

@@ -76,10 +76,11 @@ TEST(table_serves_many_readers_and_one_filler_at_once) {
     readers.emplace_back([&, reader] {
       for (uint64_t i = 0; i < pages; i++) {
         const uint64_t at = (i * 7 + reader * 13) % pages;
-        table->readOrWait(content, table->nextWaiter(), at * page + 5, 100, 0, [&, at](int error, const char* bytes, size_t n) {
+        auto done = [&, at](int error, const char* bytes, size_t n) {
           if (error != 0 || n != 100 || bytes[0] != static_cast<char>(at)) wrong += 1;
           answered += 1;
-        });
+        };
+        table->readOrWait(content, table->nextWaiter(), at * page + 5, 100, 0, done);
       }
     });
   }
@@ -160,8 +161,10 @@ TEST(histogram_percentiles_are_within_their_bucket) {
 }
 
 TEST(utf8_accepts_rfc_3629_only) {
-  for (const char* good : {"", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) CHECK(isUtf8(good));
-  for (const char* bad : {"\x80", "\xc0\xaf", "\xc3", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "a\xe2\x82"}) {
+  for (const char* good : {"", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
+    CHECK(isUtf8(good));
+  for (const char* bad :
+       {"\x80", "\xc0\xaf", "\xc3", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "a\xe2\x82"}) {
     CHECK(!isUtf8(bad));
   }
 }

@@ -164,7 +164,8 @@ void Session::release(fuse_req_t request, uint64_t number) {
   if (handle != nullptr) detachHandle(handle);
 }
 
-void Session::fallocate(fuse_req_t request, uint64_t node, int mode, uint64_t offset, uint64_t length, uint64_t number) {
+void Session::fallocate(fuse_req_t request, uint64_t node, int mode, uint64_t offset, uint64_t length,
+                        uint64_t number) {
   const auto handle = handles_.find(number);
   if (handle == nullptr) return answer(request, Op::FAllocate, monotonicNs(), EBADF);
   Upcall call(request, Op::FAllocate, node);

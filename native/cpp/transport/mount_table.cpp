@@ -12,11 +12,18 @@ namespace fuse_native {
 
 namespace {
 
+bool isOctal(const std::string& field, size_t at) {
+  for (size_t i = at; i < at + 3; i++) {
+    if (field[i] < '0' || field[i] > '7') return false;
+  }
+  return true;
+}
+
 // Spaces, tabs, newlines and backslashes are written as \ooo (proc(5)).
 std::string unescape(const std::string& field) {
   std::string out;
   for (size_t i = 0; i < field.size(); i++) {
-    if (field[i] == '\\' && i + 3 < field.size()) {
+    if (field[i] == '\\' && i + 3 < field.size() && isOctal(field, i + 1)) {
       out += static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + (field[i + 3] - '0'));
       i += 3;
     } else {
@@ -30,6 +37,10 @@ std::string unescape(const std::string& field) {
 
 std::optional<MountedFilesystem> findMount(const std::string& path) {
   std::ifstream mounts("/proc/self/mountinfo");
+  return findMount(mounts, path);
+}
+
+std::optional<MountedFilesystem> findMount(std::istream& mounts, const std::string& path) {
   std::optional<MountedFilesystem> found;
   std::string line;
   while (std::getline(mounts, line)) {

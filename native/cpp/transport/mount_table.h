@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <istream>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,9 @@ struct MountedFilesystem {
 
 /// The topmost mount at exactly `path` (absolute, no symbolic links).
 std::optional<MountedFilesystem> findMount(const std::string& path);
+
+/// The same in the lines of a mountinfo file (proc(5)).
+std::optional<MountedFilesystem> findMount(std::istream& mounts, const std::string& path);
 
 /// Lexically absolute and normalised: no `.`, `..`, double or trailing slashes; symbolic links stay.
 std::string absolutePath(const std::string& path);

@@ -17,8 +17,8 @@ bool refusedName(fuse_req_t request, const char* name, int error = EILSEQ) {
   return true;
 }
 
-// Before every write the kernel wants to know whether the file has capabilities to be dropped. Files here have none, and
-// asking JavaScript each time would cost more than the write.
+// Before every write the kernel wants to know whether the file has capabilities to be dropped. Files here have none,
+// and asking JavaScript each time would cost more than the write.
 bool isCapability(const char* name) { return std::strcmp(name, "security.capability") == 0; }
 
 void init(void* userdata, fuse_conn_info* connection) { static_cast<Session*>(userdata)->initialise(connection); }
@@ -52,7 +52,8 @@ void getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 }
 
 void timeFields(Record& record, bool set, bool now, const timespec& time) {
-  record.integer(now ? 2 : set ? 1 : 0).number(static_cast<double>(time.tv_sec)).number(static_cast<double>(time.tv_nsec));
+  record.integer(now ? 2 : set ? 1 : 0);
+  record.number(static_cast<double>(time.tv_sec)).number(static_cast<double>(time.tv_nsec));
 }
 
 void setattr(fuse_req_t request, fuse_ino_t node, struct stat* attr, int valid, fuse_file_info* info) {

@@ -1,5 +1,6 @@
-// Kernel requests that are not answered yet, by number. Taking one out is what entitles to answer it, and only one taker
-// can succeed: so each request gets exactly one reply, whoever is faster (JavaScript, the content table, an interrupt, shutdown).
+// Kernel requests that are not answered yet, by number. Taking one out is what entitles to answer it, and only one
+// taker can succeed: so each request gets exactly one reply, whoever is faster (JavaScript, the content table, an
+// interrupt, shutdown).
 #pragma once
 
 #include <atomic>

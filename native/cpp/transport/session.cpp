@@ -155,6 +155,8 @@ void Session::loopsEnded() {
   refusing_ = true;
   failEverything(ENODEV);
   for (const auto& handle : handles_.removeAll()) detachHandle(handle);
+  // Before anybody hears of it: whoever unmounts because of that has to find it so.
+  loopsEnded_ = true;
   if (!unmounting_) {
     Record closed(Op::Closed);
     const auto mounted = findMount(options_.mountpoint);
@@ -162,7 +164,6 @@ void Session::loopsEnded() {
     closed.text(present ? "the connection was aborted" : "unmounted from outside");
     queue_.push(std::move(closed));
   }
-  loopsEnded_ = true;
 }
 
 void Session::forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes) {

@@ -1,7 +1,8 @@
 // One mounted filesystem.
 //
 // Threads: `threads` loop threads read the device and answer what needs no decision (reads of present ranges, writes,
-// closes of unchanged files); a notifier; an interrupter; and, once, a helper that unmounts. Everything else is packed into the queue and answered later from the JavaScript thread.
+// closes of unchanged files); a notifier; an interrupter; and, once, a helper that unmounts. Everything else is packed
+// into the queue and answered later from the JavaScript thread.
 //
 // Life: mount -> serving -> (unmount() or the connection ends) -> loops ended -> finished. The object outlives its last
 // thread, because each thread owns a reference; `life_` keeps the libfuse session while a reply is being sent.

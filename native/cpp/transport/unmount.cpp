@@ -1,6 +1,7 @@
 // Ways out, in order: a plain unmount while nobody uses the mount; when it stays busy until the deadline, everything
-// pending is answered with an errno, the connection is aborted (MNT_FORCE, or the connection's abort file) and the mount
-// is detached (MNT_DETACH, or fusermount3 -u -z). MNT_FORCE comes before MNT_DETACH because the path is gone afterwards.
+// pending is answered with an errno, the connection is aborted (MNT_FORCE, or the connection's abort file) and the
+// mount is detached (MNT_DETACH, or fusermount3 -u -z). MNT_FORCE comes before MNT_DETACH because the path is gone
+// afterwards.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mount.h>
@@ -28,8 +29,8 @@ constexpr auto kLoopsLimit = Milliseconds(2000);
 constexpr auto kHelpersLimit = Milliseconds(2000);
 constexpr auto kFusermountLimit = Milliseconds(2000);
 
-// Runs fusermount3 and waits for it within the limit. 0 or an errno; EBUSY stands for every refusal, because fusermount3
-// tells the reason only in words.
+// Runs fusermount3 and waits for it within the limit. 0 or an errno; EBUSY stands for every refusal, because
+// fusermount3 tells the reason only in words.
 int fusermount(const std::string& mountpoint, bool lazy, Milliseconds limit) {
   const char* arguments[] = {"fusermount3", "-u", "-q", lazy ? "-z" : "--", lazy ? "--" : mountpoint.c_str(),
                              lazy ? mountpoint.c_str() : nullptr, nullptr};
@@ -101,7 +102,8 @@ UnmountResult Session::runUnmount(Milliseconds deadline, bool force) {
     const auto mounted = findMount(options_.mountpoint);
     if (!mounted.has_value()) break;
     // Something else on top of our mount is not ours to remove.
-    error = mounted->minor == device_ ? unmountPath(options_.mountpoint, 0, std::min(deadline, kFusermountLimit)) : EBUSY;
+    const bool ours = mounted->minor == device_;
+    error = ours ? unmountPath(options_.mountpoint, 0, std::min(deadline, kFusermountLimit)) : EBUSY;
     unmounted = error == 0;
     if (unmounted || error == EINVAL || error == ENOENT) break;
     if (error != EBUSY || Clock::now() - start >= deadline) {
@@ -113,12 +115,14 @@ UnmountResult Session::runUnmount(Milliseconds deadline, bool force) {
   if (unmounted) {
     result.outcome = UnmountResult::Outcome::Graceful;
     result.reason = "unmounted";
-  } else if (loopsEnded_) {
+  } else if (loopsEnded_ || (!force && waitForLoops(kRetry))) {
     const auto mounted = findMount(options_.mountpoint);
-    if (mounted.has_value() && mounted->minor == device_) unmountPath(options_.mountpoint, MNT_DETACH, kFusermountLimit);
+    if (mounted.has_value() && mounted->minor == device_) {
+      unmountPath(options_.mountpoint, MNT_DETACH, kFusermountLimit);
+    }
     result.outcome = UnmountResult::Outcome::Gone;
     result.reason = "the connection had ended before";
-  } else if (!force && !waitForLoops(kRetry)) {
+  } else if (!force) {
     // Detached from outside while files are still open on it.
     result.outcome = UnmountResult::Outcome::Gone;
     result.reason = "was unmounted from outside, and open files kept the connection";

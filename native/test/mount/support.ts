@@ -23,7 +23,9 @@ export interface Running {
 }
 
 export const start = (command: string, ...args: ReadonlyArray<string>): Running => {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] })
+  // A sanitizer that is preloaded into this process is not meant for its children.
+  const { LD_PRELOAD: _, ...env } = process.env
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env })
   let stdout = ""
   let stderr = ""
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))

@@ -1,0 +1,100 @@
+// Everything that parses bytes, behind libFuzzer's entry point. The first byte chooses the parser, the rest is its
+// input.
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+
+#include "../core/record.h"
+#include "../core/utf8.h"
+#include "../transport/decode.h"
+#include "../transport/mount_table.h"
+
+using namespace fuse_native;
+
+namespace {
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+std::vector<double> wordsOf(const std::string& bytes) {
+  std::vector<double> words(bytes.size() / sizeof(double));
+  if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * sizeof(double));
+  return words;
+}
+
+void extents(const std::string& bytes) {
+  const std::vector<double> words = wordsOf(bytes);
+  std::vector<Extent> list;
+  if (!decodeExtents(words.data(), words.size(), list)) return;
+  require(list.size() * 2 == words.size());
+  ExtentMap map;
+  for (const Extent& extent : list) map.add(extent.start, extent.end);
+  uint64_t last = 0;
+  for (const Extent& range : map.all()) {
+    require(range.start < range.end && (last == 0 || range.start > last));
+    require(map.covers(range.start, range.end));
+    last = range.end;
+  }
+  for (const Extent& extent : list) map.remove(extent.start, extent.end);
+  require(map.empty());
+}
+
+void structures(const std::string& bytes) {
+  const std::vector<double> words = wordsOf(bytes);
+  Fields entry(words.data(), words.size());
+  decodeEntry(entry);
+  decodeOpen(entry);
+  Fields stat(words.data(), words.size());
+  decodeStatFs(stat);
+}
+
+void directory(const std::string& bytes) {
+  const std::vector<double> words = wordsOf(bytes);
+  Fields fields(words.data(), words.size());
+  std::vector<DirectoryEntry> list;
+  decodeDirectory(fields, 1000, list);
+  require(list.size() <= words.size() + 1);
+}
+
+void notifications(const std::string& bytes) {
+  const std::vector<double> words = wordsOf(bytes);
+  Fields fields(words.data(), words.size());
+  std::deque<Notification> list;
+  decodeNotifications(fields, 1000, list);
+}
+
+void mounts(const std::string& bytes) {
+  std::istringstream lines(bytes);
+  findMount(lines, "/mnt/a b");
+  const std::string path = absolutePath("/" + bytes);
+  require(path[0] == '/' && absolutePath(path) == path);
+}
+
+// What is packed into a record comes out of it again.
+void records(const std::string& bytes) {
+  Record record(Op::SetXattr);
+  record.integer(bytes.size()).text(bytes).absent().number(0.5);
+  std::vector<uint64_t> out(record.words());
+  record.copyTo(out.data());
+  require(out[0] >> 32 == out.size());
+  std::vector<double> words(out.size() - 1);
+  std::memcpy(words.data(), &out[1], words.size() * sizeof(double));
+  Fields fields(words.data(), words.size());
+  require(fields.integer() == bytes.size() && fields.text() == bytes);
+  require(std::isnan(fields.number()) && fields.number() == 0.5 && fields.ok());
+  fields.number();
+  require(!fields.ok());
+  isUtf8(bytes);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  constexpr void (*parsers[])(const std::string&) = {extents, structures, directory, notifications, mounts, records};
+  if (size == 0) return 0;
+  // A copy of exactly this length, so that reading past it is noticed.
+  parsers[data[0] % (sizeof parsers / sizeof parsers[0])](std::string(data + 1, data + size));
+  return 0;
+}

@@ -1,0 +1,90 @@
+#include "decode.h"
+
+namespace fuse_native {
+
+struct stat decodeAttr(Fields& fields) {
+  struct stat st {};
+  st.st_ino = fields.integer();
+  st.st_size = static_cast<off_t>(fields.integer());
+  st.st_blocks = static_cast<blkcnt_t>(fields.integer());
+  st.st_atim = fields.time();
+  st.st_mtim = fields.time();
+  st.st_ctim = fields.time();
+  st.st_mode = static_cast<mode_t>(fields.integer());
+  st.st_nlink = fields.integer();
+  st.st_uid = static_cast<uid_t>(fields.integer());
+  st.st_gid = static_cast<gid_t>(fields.integer());
+  st.st_rdev = fields.integer();
+  st.st_blksize = static_cast<blksize_t>(fields.integer());
+  return st;
+}
+
+fuse_entry_param decodeEntry(Fields& fields) {
+  fuse_entry_param entry{};
+  entry.ino = fields.integer();
+  entry.generation = fields.integer();
+  entry.attr_timeout = fields.finite();
+  entry.entry_timeout = fields.finite();
+  entry.attr = decodeAttr(fields);
+  return entry;
+}
+
+OpenAnswer decodeOpen(Fields& fields) {
+  OpenAnswer answer;
+  answer.handle = fields.integer();
+  answer.hasContent = fields.integer() != 0;
+  answer.content = fields.integer();
+  answer.keepCache = fields.integer() != 0;
+  answer.directIo = fields.integer() != 0;
+  return answer;
+}
+
+struct statvfs decodeStatFs(Fields& fields) {
+  struct statvfs stat {};
+  stat.f_bsize = fields.integer();
+  stat.f_frsize = fields.integer();
+  stat.f_blocks = fields.integer();
+  stat.f_bfree = fields.integer();
+  stat.f_bavail = fields.integer();
+  stat.f_files = fields.integer();
+  stat.f_ffree = fields.integer();
+  stat.f_favail = fields.integer();
+  stat.f_namemax = fields.integer();
+  return stat;
+}
+
+bool decodeDirectory(Fields& fields, uint64_t count, std::vector<DirectoryEntry>& out) {
+  for (uint64_t i = 0; i < count && fields.ok(); i++) {
+    DirectoryEntry entry{};
+    entry.offset = fields.integer();
+    const uint64_t ino = fields.integer();
+    const uint64_t type = fields.integer();
+    if (fields.integer() != 0) {
+      entry.entry = decodeEntry(fields);
+    } else {
+      entry.entry.attr.st_ino = ino;
+      entry.entry.attr.st_mode = static_cast<mode_t>(type);
+    }
+    entry.name = fields.text();
+    out.push_back(std::move(entry));
+  }
+  return fields.ok();
+}
+
+bool decodeNotifications(Fields& fields, uint64_t count, std::deque<Notification>& out) {
+  for (uint64_t i = 0; i < count && fields.ok(); i++) {
+    Notification n;
+    const uint64_t kind = fields.integer();
+    if (kind > static_cast<uint64_t>(Notification::Kind::Inode)) return false;
+    n.kind = static_cast<Notification::Kind>(kind);
+    n.node = fields.integer();
+    n.child = fields.integer();
+    n.offset = fields.position();
+    n.length = fields.position();
+    n.name = fields.text();
+    out.push_back(std::move(n));
+  }
+  return fields.ok();
+}
+
+}  // namespace fuse_native

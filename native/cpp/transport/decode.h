@@ -1,0 +1,25 @@
+// Structures that JavaScript packed (native/src/encode.ts has the same order of fields). Check `fields.ok()`
+// afterwards: what was not there or no number is zero.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <deque>
+#include <vector>
+
+#include "../core/fields.h"
+#include "session.h"
+
+namespace fuse_native {
+
+struct stat decodeAttr(Fields& fields);
+fuse_entry_param decodeEntry(Fields& fields);
+OpenAnswer decodeOpen(Fields& fields);
+struct statvfs decodeStatFs(Fields& fields);
+/// Per entry: offset, ino, type, whether an entry follows, the entry, the name. False when something was unusable.
+bool decodeDirectory(Fields& fields, uint64_t count, std::vector<DirectoryEntry>& out);
+/// Per notification: kind (0 entry, 1 delete, 2 inode), node, child, offset, length, name.
+bool decodeNotifications(Fields& fields, uint64_t count, std::deque<Notification>& out);
+
+}  // namespace fuse_native
