@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } }
 })
 
-const files = options.quick ? 2_000 : 10_000
+const files = options.quick ? 1_000 : 10_000
 const newFiles = options.quick ? 300 : 1_000
 const repeats = options.quick ? 3 : 5
 
@@ -40,14 +40,9 @@ const dropCaches = async () => {
 }
 
 /** Operations per second. */
-const measure = async (driver: string, subject: Subject, workload: Workload): Promise<number> => {
-  const { directory } = subject
-  if (workload.cache === "none") {
-    await exec("find", [directory, "(", "-name", "new*", "-o", "-name", "written.bin", ")", "-delete"])
-    await subject.settle()
-  }
+const measure = async (driver: string, subject: Subject, workload: Workload, round = 0): Promise<number> => {
   if (workload.cache === "cold") await dropCaches()
-  const line = await drive(driver, [workload.driver, directory, String(workload.count)])
+  const line = await drive(driver, [workload.driver, subject.directory, String(workload.count), String(round)])
   if (workload.cache === "none") await subject.settle()
   const [operations, seconds] = line.trim().split(" ").map(Number)
   return operations! / seconds!
@@ -57,7 +52,7 @@ const compare = async (driver: string, subjects: ReadonlyArray<Subject>, workloa
   const samples = subjects.map((): Array<number> => [])
   if (workload.cache === "warm") for (const subject of subjects) await measure(driver, subject, workload)
   for (let i = 0; i < repeats; i++) {
-    for (const [at, subject] of subjects.entries()) samples[at]!.push(await measure(driver, subject, workload))
+    for (const [at, subject] of subjects.entries()) samples[at]!.push(await measure(driver, subject, workload, i))
   }
   const [local, peer, ours] = samples.map(median) as [number, number, number]
   const label = `${workload.name} (${workload.unit})`
@@ -76,7 +71,7 @@ const run = async (root: string, subjects: Array<Subject>): Promise<Array<Row>> 
     interrupted.signal.throwIfAborted()
     subjects.push(await make(root))
   }
-  for (const subject of subjects) await drive(driver, ["prepare", subject.directory, String(files)])
+  for (const subject of subjects) await drive(driver, ["prepare", subject.directory, String(files), "0"])
   for (const subject of subjects) await subject.settle()
   const rows: Array<Row> = []
   for (const workload of workloadsOf(files, newFiles)) rows.push(...(await compare(driver, subjects, workload)))

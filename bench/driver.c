@@ -1,6 +1,7 @@
 /*
  * The workloads of bench.ts as plain system calls, so that the same few instructions are timed on every filesystem.
- * Prints one line `operations seconds`. Usage: driver WORKLOAD DIRECTORY COUNT
+ * Prints one line `operations seconds`. Usage: driver WORKLOAD DIRECTORY COUNT ROUND
+ * ROUND is part of the names of new files, so that each round makes its own.
  *
  *   prepare   makes COUNT files of 100 bytes in 100 directories and big.bin of COUNT * 16 KiB (not timed)
  *   stat      stats the COUNT files by path
@@ -83,7 +84,7 @@ static void prepare(long count) {
   write_file("big.bin", (size_t)count * BYTES_PER_COUNT);
 }
 
-static double run(const char *workload, long count) {
+static double run(const char *workload, long count, const char *round) {
   char path[64];
   struct stat st;
   if (strcmp(workload, "stat") == 0) {
@@ -105,8 +106,10 @@ static double run(const char *workload, long count) {
     return visited;
   }
   if (strcmp(workload, "create") == 0) {
+    char kind[32];
+    snprintf(kind, sizeof kind, "new%.16s-", round);
     for (long i = 0; i < count; i++) {
-      path_of(path, sizeof path, "new", i);
+      path_of(path, sizeof path, kind, i);
       write_file(path, PAGE);
     }
     return count;
@@ -121,7 +124,8 @@ static double run(const char *workload, long count) {
     return count;
   }
   if (strcmp(workload, "seqwrite") == 0) {
-    write_file("written.bin", (size_t)count * BYTES_PER_COUNT);
+    snprintf(path, sizeof path, "written%.16s.bin", round);
+    write_file(path, (size_t)count * BYTES_PER_COUNT);
     return count * (double)BYTES_PER_COUNT / (1 << 20);
   }
   int fd = open("big.bin", O_RDONLY);
@@ -144,8 +148,8 @@ static double run(const char *workload, long count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) {
-    fprintf(stderr, "usage: driver WORKLOAD DIRECTORY COUNT\n");
+  if (argc != 5) {
+    fprintf(stderr, "usage: driver WORKLOAD DIRECTORY COUNT ROUND\n");
     return 2;
   }
   long count = atol(argv[3]);
@@ -156,7 +160,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   double start = now();
-  double operations = run(argv[1], count);
+  double operations = run(argv[1], count, argv[4]);
   printf("%.3f %.9f\n", operations, now() - start);
   return 0;
 }
