@@ -39,6 +39,10 @@ export interface Body {
   /** When extents were saved last, milliseconds since the epoch. */
   savedAt: number
   saving: boolean
+  /** Written or filled since it was opened, or about to be: its close has to be recorded. */
+  touched: boolean
+  /** When its use was last recorded, milliseconds since the epoch. */
+  readonly lastUsed: number
   /** What the keeper counts for it. */
   diskBytes: number
 }
@@ -87,7 +91,7 @@ const create = (store: Store, item: Item, now: number): Body => {
   keeper.adjust(0, 1)
   try {
     spares.take(files.path(key))
-    return enter(store, { key, item, now, size, valid: [], dirty: undefined, generation, diskBytes: 0 })
+    return enter(store, { key, item, now, size, valid: [], dirty: undefined, generation, diskBytes: 0, lastUsed: now })
   } catch (cause) {
     rows.drop(key)
     keeper.adjust(0, -1)
@@ -117,7 +121,8 @@ const reopen = (store: Store, item: Item, row: ContentRow, now: number): Body =>
     generation,
     size: edited ? row.size : item.size,
     valid: intact ? valid : [],
-    diskBytes: row.diskBytes
+    diskBytes: row.diskBytes,
+    lastUsed: intact ? row.lastUsed : 0
   })
 }
 
@@ -140,9 +145,10 @@ const enter = (
     readonly dirty: Extents | undefined
     readonly generation: number
     readonly diskBytes: number
+    readonly lastUsed: number
   }
 ): Body => {
-  const { key, item, now, size, valid, dirty, generation, diskBytes } = opening
+  const { key, item, now, size, valid, dirty, generation, diskBytes, lastUsed } = opening
   const content = ContentId(key)
   const { mtime } = item
   table.open(content, { path: files.path(key), create: true, size, mtime, valid, dirty: dirty ?? [], generation })
@@ -151,6 +157,8 @@ const enter = (
     key,
     dirty,
     diskBytes,
+    lastUsed,
+    touched: false,
     ino: item.ino,
     references: 0,
     lock: Semaphore.makeUnsafe(1),
@@ -189,6 +197,9 @@ export const measure = ({ files, keeper }: Store, body: Body): number => {
 export const isUnsettled = (body: Body, state: ContentState): boolean =>
   state.generation !== body.committed || body.unsaved > 0
 
+/** Reading is recorded once in so many milliseconds: that is enough to know what was not used for long. */
+const useResolution = 60_000
+
 /** What became of a body that was closed. The file of a discarded one is still to be removed. */
 export type Closed =
   | { readonly _tag: "Kept" }
@@ -207,7 +218,8 @@ export const closeBody = (store: Store, body: Body, now: number): Closed => {
   table.close(body.content)
   bodies.delete(body.content)
   if (item !== undefined && item.parent !== null) {
-    rows.used(body.key, { diskBytes: measure(store, body), now, editing: unrecorded })
+    const known = !body.touched && !unrecorded && now - body.lastUsed < useResolution
+    if (!known) rows.used(body.key, { diskBytes: measure(store, body), now, editing: unrecorded })
     return { _tag: "Kept" }
   }
   const replaced = item === undefined ? tree.get(body.ino) : undefined

@@ -105,6 +105,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   /** A change that JavaScript makes: on record as one before it is made. */
   const edit = Effect.fnUntraced(function* (body: Body, grows: number, change: () => Promise<void>) {
     yield* keeper.makeRoomToWrite(grows)
+    body.touched = true
     if (table.state(body.content)?.modified !== true) {
       ownerOf(store, body)
       yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
@@ -132,6 +133,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
       if (Exit.isSuccess(exit)) body.unsaved += bytes.length
       else count(-bytes.length)
     }
+    body.touched = true
     body.filling++
     count(bytes.length)
     yield* Effect.onExit(

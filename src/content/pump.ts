@@ -38,6 +38,7 @@ export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.D
     if (body === undefined) return EIO
     ownerOf(store, body)
     yield* keeper.makeRoomToWrite(0)
+    body.touched = true
     yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
     return 0
   })
