@@ -11,6 +11,7 @@ import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
+import { Notifications } from "./Notifications.ts"
 import { makePermissions, type Permissions } from "./Permissions.ts"
 import type { ItemAddress } from "./Routing.ts"
 import { specialPath } from "./SpecialFolders.ts"
@@ -24,6 +25,7 @@ export interface DriveParts {
   readonly settings: DriveSettings
   readonly links: DownloadLinks
   readonly permissions: Permissions
+  readonly notifications: Notifications["Service"]
   /** Signs what URLs without a token may do. */
   readonly secret: Uint8Array
 }
@@ -39,6 +41,7 @@ export const driveParts = Effect.gen(function* () {
     settings,
     links: makeDownloadLinks(store, settings),
     permissions: makePermissions(store.db),
+    notifications: yield* Notifications,
     secret: store.secret
   }
   return parts

@@ -14,6 +14,7 @@ import { ConnectionCut, type DriveRequest, type DriveResponse, type HeaderRecord
 import { type FaultHit, Faults } from "./Faults.ts"
 import { editPage, faultReply, spoilBody } from "./faultReplies.ts"
 import { loginHandler } from "./LoginRoutes.ts"
+import type { Notifications } from "./Notifications.ts"
 import { type OpenEntry, RequestLog } from "./RequestLog.ts"
 import { SignIns } from "./SignIns.ts"
 import { Weather } from "./Weather.ts"
@@ -23,6 +24,8 @@ export class DriveServer extends Context.Service<
   {
     /** Answers every request; fails only where a fault was injected that cuts the connection. */
     handle(request: DriveRequest): Effect.Effect<DriveResponse, ConnectionCut>
+    /** What faces with sockets push changes from. */
+    readonly notifications: Notifications["Service"]
   }
 >()("onemount/graph-server/DriveServer") {
   static readonly layer = Layer.effect(
@@ -70,7 +73,7 @@ export class DriveServer extends Context.Service<
         )
       })
 
-      return DriveServer.of({ handle })
+      return DriveServer.of({ handle, notifications: parts.notifications })
     })
   )
 }

@@ -11,6 +11,8 @@ export interface DriveSettings {
   /** How long an access token works after a sign-in or refresh. */
   readonly accessTokenLifetime: number
   readonly refreshTokenLifetime: number
+  /** How long a subscription to notifications lives. */
+  readonly subscriptionLifetime: number
   /** Earlier contents that are kept of a file. */
   readonly versionLimit: number
   /** How long deleted items can be restored; 0 keeps no recycle bin. */
@@ -35,6 +37,7 @@ export const defaultSettings: DriveSettings = {
   contentRetention: 5 * 60 * 1000,
   accessTokenLifetime: 60 * 60 * 1000,
   refreshTokenLifetime: 90 * 24 * 60 * 60 * 1000,
+  subscriptionLifetime: 60 * 60 * 1000,
   versionLimit: 25,
   binRetention: 30 * 24 * 60 * 60 * 1000,
   copyDuration: 0,

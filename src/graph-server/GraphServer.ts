@@ -30,6 +30,7 @@ import { type DriveFolderError, DriveStore } from "./DriveStore.ts"
 import { DriveTokens } from "./DriveTokens.ts"
 import { Faults } from "./Faults.ts"
 import type { DriveKind } from "./ItemTags.ts"
+import { Notifications } from "./Notifications.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { SignIns } from "./SignIns.ts"
 import { UploadSessions } from "./UploadSessions.ts"
@@ -91,7 +92,7 @@ const compose = (store: ReturnType<typeof DriveStore.layerMemory>, { settings }:
     Layer.provide(AdminApi.layer),
     Layer.provideMerge(DriveAdmin.layer),
     Layer.provide(UploadSessions.layer),
-    Layer.provide(Layer.mergeAll(ContentFiles.layer, DeltaLog.layer)),
+    Layer.provide(Layer.mergeAll(ContentFiles.layer, DeltaLog.layer, Notifications.layer)),
     Layer.provide(DriveModel.layer),
     Layer.provideMerge(
       Layer.mergeAll(

@@ -3,12 +3,13 @@ import { createServer, type Server } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Effect, Schema, type Scope } from "effect"
+import { Clock, Effect, Schema, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { DriveCertificates } from "./DriveCertificates.ts"
 import { DriveServer } from "./DriveServer.ts"
 import type { ConnectionCut, DriveRequest } from "./Exchange.ts"
 import { toServerResponse } from "./InProcess.ts"
+import { serveSocket, socketPath } from "./SocketFace.ts"
 
 /** Why the server does not listen. `PortInUse` names the port; `NotLoopback` refuses to serve a network unasked. */
 export class ServeError extends Schema.TaggedError<ServeError>()("ServeError", {
@@ -85,11 +86,27 @@ export const serveError = (host: string, port: number, cause: unknown): ServeErr
 const answer = (drive: DriveServer["Service"], scheme: "http" | "https") =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
+    if (request.url.startsWith(socketPath)) return yield* notify(drive, request)
     return yield* drive.handle(toDriveRequest(request, scheme)).pipe(
       Effect.map(toServerResponse),
       Effect.catch((cut) => cutConnection(request, cut))
     )
   })
+
+/** A subscription that is unknown or has expired is refused before the handshake, as is anything but a WebSocket. */
+const notify = Effect.fnUntraced(function* (
+  { notifications }: DriveServer["Service"],
+  request: HttpServerRequest.HttpServerRequest
+) {
+  const query = new URLSearchParams(request.url.slice(request.url.indexOf("?")))
+  const subscription = notifications.verify(query, yield* Clock.currentTimeMillis)
+  if (subscription === undefined) return HttpServerResponse.empty({ status: 401 })
+  return yield* request.upgrade.pipe(
+    Effect.flatMap((socket) => serveSocket(socket, subscription, notifications.newest)),
+    Effect.as(HttpServerResponse.empty()),
+    Effect.orElseSucceed(() => HttpServerResponse.empty({ status: 400 }))
+  )
+})
 
 const isLocal = (address = ""): boolean => loopback.test(address.replace(/^::ffff:/, ""))
 

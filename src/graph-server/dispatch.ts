@@ -10,6 +10,7 @@ import { copyItem, copyMonitor, itemVersions, purgeItem, restoreItem } from "./H
 import { checkDrive, getChildren, getDelta, getDrive, getDrives, getItem, getUser } from "./ReadRoutes.ts"
 import { type Route, route } from "./Routing.ts"
 import { searchItems } from "./SearchRoutes.ts"
+import { subscribe } from "./SubscriptionRoutes.ts"
 import { createSession, deleteSession, getSession, putFragment } from "./SessionRoutes.ts"
 import { createLink, invite, itemPermissions } from "./SharingRoutes.ts"
 import { getThumbnails, thumbnailImage } from "./ThumbnailRoutes.ts"
@@ -111,6 +112,7 @@ const itemHandlers: Readonly<Record<string, Readonly<Record<string, ItemHandler>
   createUploadSession: { POST: (parts, call, { address }) => createSession(parts, call, address) },
   delta: { GET: (parts, call, { address, argument }) => getDelta(parts, call, address, argument) },
   search: { GET: (parts, call, { address, argument }) => searchItems(parts, call, address, argument) },
+  subscriptions: { GET: (parts, call, { address, rest }) => subscribe(parts, call, address, rest[0]) },
   thumbnails: { GET: (parts, call, { address, rest }) => getThumbnails(parts, call, address, rest) },
   copy: { POST: (parts, call, { address }) => copyItem(parts, call, address) },
   versions: { ANY: (parts, call, { address, rest }) => itemVersions(parts, call, address, rest) },
