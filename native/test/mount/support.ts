@@ -23,8 +23,9 @@ export interface Running {
 }
 
 export const start = (command: string, ...args: ReadonlyArray<string>): Running => {
-  // A sanitizer that is preloaded into this process is not meant for its children.
-  const { LD_PRELOAD: _, ...env } = process.env
+  // A sanitizer that is preloaded into this process is meant for others that load the addon, too, and for nobody else.
+  const { LD_PRELOAD: _, ...plain } = process.env
+  const env = [command, ...args].includes(process.execPath) ? process.env : plain
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env })
   let stdout = ""
   let stderr = ""
