@@ -146,6 +146,8 @@ describe("mount is refused", () => {
   test("a new drive whose server is not there, is another one, or does not take the token", async () => {
     await writeFile(at("token"), "secret")
     const mount = (url: string) => harness.onemount("mount", "--graph-url", url, "--token-file", at("token"), at("mnt"))
+    const portal = createHttpServer((_, response) => response.setHeader("content-type", "text/html").end("<html>"))
+    const page = `http://127.0.0.1:${await listen(portal)}`
     const drive = await harness.serve()
     const [nonsense, nowhere, refusing, wrong, unsigned] = await Promise.all([
       mount("nonsense"),
