@@ -4,6 +4,7 @@
  */
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { drive } from "./driveCommands.ts"
 import { exitHelp } from "./exit.ts"
 
 const configFlags = {
@@ -231,7 +232,7 @@ const events = Command.make(
 
 export const onemount = Command.make("onemount").pipe(
   Command.withDescription(`A Microsoft OneDrive drive as a real Linux filesystem.\n\nExit status: ${exitHelp}.`),
-  Command.withSubcommands([mount, unmount, status, sync, serve, config, events])
+  Command.withSubcommands([mount, unmount, status, sync, serve, drive, config, events])
 )
 
 /** What handlers get of the flags above. */

@@ -1,0 +1,64 @@
+/** `onemount drive`: somebody else changes a served drive. */
+import { readFileSync, statSync } from "node:fs"
+import { basename, join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Console, Effect, FileSystem } from "effect"
+import * as GraphServer from "../graph-server/GraphServer.ts"
+import { failure } from "./exit.ts"
+
+export interface DriveOptions {
+  readonly url: string
+  readonly dir: string
+}
+
+const withClient = <A, R>(
+  { url, dir }: DriveOptions,
+  use: (client: GraphServer.SecondClient) => Effect.Effect<A, GraphServer.SecondClientError, R>
+) =>
+  Effect.gen(function* () {
+    const path = join(dir, "token")
+    const token = yield* Effect.try({
+      try: () => readFileSync(path, "utf8").trim(),
+      catch: () => failure("signIn", `there is no token in ${path}: --dir has to be the folder of the served drive`)
+    })
+    const client = yield* GraphServer.makeSecondClient(`${url.replace(/\/+$/, "")}/v1.0`, token)
+    return yield* use(client)
+  }).pipe(
+    Effect.catchTag("SecondClientError", ({ message, code }) =>
+      Effect.fail(failure(code === "unanswered" ? "noMount" : "failed", message))
+    ),
+    Effect.provide([NodeHttpClient.layerUndici, NodeFileSystem.layer])
+  )
+
+export const listCommand = Effect.fn("cli.drive.ls")(function* (options: DriveOptions & { readonly path: string }) {
+  const items = yield* withClient(options, (client) => client.list(options.path))
+  for (const { name, size, folder, lastModifiedDateTime } of items) {
+    yield* Console.log(
+      `${String(size).padStart(12)}  ${lastModifiedDateTime}  ${name}${folder === undefined ? "" : "/"}`
+    )
+  }
+})
+
+export const putCommand = Effect.fn("cli.drive.put")(function* (
+  options: DriveOptions & { readonly file: string; readonly path: string }
+) {
+  const { file, path } = options
+  const size = yield* Effect.try({
+    try: () => statSync(file).size,
+    catch: () => failure("usage", `${file} cannot be read`)
+  })
+  const target = path.endsWith("/") ? path + basename(file) : path
+  yield* withClient(options, (client) =>
+    Effect.gen(function* () {
+      const content = (yield* FileSystem.FileSystem).stream(file)
+      yield* client.put(target, content, size)
+    })
+  )
+})
+
+export const moveCommand = (options: DriveOptions & { readonly from: string; readonly to: string }) =>
+  withClient(options, (client) => client.move(options.from, options.to))
+
+export const removeCommand = (options: DriveOptions & { readonly path: string }) =>
+  withClient(options, (client) => client.remove(options.path))
