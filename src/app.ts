@@ -1,5 +1,5 @@
 /**
- * The composition root: names every layer once and runs them as a mount or as a served drive.
+ * The composition root: names every layer once and runs them as a mount.
  *
  * Model: Config, Events and Lifecycle are the process's; a mount is one layer in one scope of its own, and the order
  * of that layer is the order of its end, read backwards. Before the scope closes, the mount goes through its stages
@@ -286,23 +286,4 @@ const tearDown = Effect.fnUntraced(function* (mounted: Mounted, mountpoint: stri
   const work = Context.get(mounted, FuseSession).unmount({ deadline: 0, force: true })
   const done = yield* lifecycle.stage({ phase: "UNMOUNTING", budget: lastMoments, forcible: false, work })
   if (Option.isNone(done)) yield* Effect.ignore(detach(mountpoint), { log: true })
-})
-
-// ── the embedded drive alone ──
-
-export interface ServeOptions {
-  readonly drive: GraphServer.ServedDrive
-  /** Told once, when everything listens: `listening URL` first, then what else there is. */
-  readonly onListening: (lines: ReadonlyArray<string>) => Effect.Effect<void>
-}
-
-/** Serves an embedded drive over HTTP until the lifecycle is asked to stop. */
-export const serveDrive = Effect.fn("app.serveDrive")(function* (options: ServeOptions) {
-  const { drive, onListening } = options
-  const lifecycle = yield* Lifecycle
-  const serve = Effect.gen(function* () {
-    yield* onListening(yield* GraphServer.serveDrive(drive))
-    yield* lifecycle.stopping
-  })
-  yield* serve.pipe(Effect.scoped, Effect.provide(GraphServer.layer(drive)), Effect.raceFirst(lifecycle.stopping))
 })

@@ -1,8 +1,8 @@
 /** `onemount serve`. */
 import { resolve } from "node:path"
 import { Console, Effect, Option } from "effect"
-import { serveDrive } from "../app.ts"
 import * as GraphServer from "../graph-server/GraphServer.ts"
+import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { daemonLayer } from "./daemon.ts"
 import { failure } from "./exit.ts"
 import { portProblem, sourcesOf } from "./settings.ts"
@@ -42,14 +42,21 @@ export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) 
     scenario,
     faces: { host, port, allowRemote, tlsPort, proxyPort }
   }
-  const serving = serveDrive({
-    drive,
-    onListening: (lines) => Console.log(lines.join("\n"))
-  })
-  yield* serving.pipe(
+  yield* serveDrive(drive).pipe(
     Effect.catchTag(["DriveFolderError", "ServeError"], (error) => Effect.fail(failure("inUse", error.message))),
     Effect.catchTag("ApiError", ({ message }) => Effect.fail(failure("usage", message))),
     Effect.provide(daemonLayer(sourcesOf(options))),
     Effect.catchTag("ConfigError", (error) => Effect.fail(failure("usage", error.message)))
   )
+})
+
+/** Serves an embedded drive over HTTP until the lifecycle is asked to stop; says where once everything listens. */
+const serveDrive = Effect.fnUntraced(function* (drive: GraphServer.ServedDrive) {
+  const lifecycle = yield* Lifecycle
+  const serve = Effect.gen(function* () {
+    const lines = yield* GraphServer.serveDrive(drive)
+    yield* Console.log(lines.join("\n"))
+    yield* lifecycle.stopping
+  })
+  yield* serve.pipe(Effect.scoped, Effect.provide(GraphServer.layer(drive)), Effect.raceFirst(lifecycle.stopping))
 })
