@@ -1,5 +1,5 @@
 /** Puts the store together: recovery first, then the table and the fibers that serve it. */
-import { Cause, Clock, Effect, Exit, FiberSet, Option, Queue } from "effect"
+import { Cause, Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import { ContentId, ContentTable } from "@onemount/fuse-native"
 import { supervise } from "../lifecycle/supervise.ts"
 import type { Ino, Item } from "../tree/Item.ts"
@@ -24,12 +24,12 @@ const GiB = 1024 ** 3
 
 export const makeContentStore = Effect.fnUntraced(function* (options: ContentStoreOptions) {
   const tree = yield* Tree
-  const { db, rebuilt } = yield* MountDatabase
+  const { db, isNew } = yield* MountDatabase
   const { directory, fetchLimit = 500, window = 2_000, maxWait = 60_000 } = options
   const timing = { window, maxWait }
   const files = yield* attempt(`use ${directory}`, () => makeContentFiles(directory))
   const rows = yield* attempt("use the table of bodies", () => makeContentRows(db))
-  yield* recover({ tree, files, rows, timing }, Option.isSome(rebuilt))
+  yield* recover({ tree, files, rows, timing }, isNew)
 
   const bodies = new Map<ContentId, Body>()
   const hashes: Store["hashes"] = new Map()

@@ -24,9 +24,9 @@ export interface Remains {
   readonly timing: { readonly window: number; readonly maxWait: number }
 }
 
-/** `rebuilt`: the database is new, so files without rows may hold changes that were never sent. */
-export const recover = Effect.fn("ContentStore.recover")(function* (remains: Remains, rebuilt: boolean) {
-  yield* sweep(remains, rebuilt)
+/** `isNew`: of the database, so files without rows may hold changes that were never sent. */
+export const recover = Effect.fn("ContentStore.recover")(function* (remains: Remains, isNew: boolean) {
+  yield* sweep(remains, isNew)
   const orphans = yield* attempt("read the table of bodies", () => remains.rows.orphans("all"))
   yield* Effect.forEach(orphans, (row) => tolerate(row, leaveOrphan(remains, row)), { discard: true })
   const unrecorded = yield* attempt("read the table of bodies", () => remains.rows.unrecorded())
@@ -40,7 +40,7 @@ const tolerate = <R>({ ino }: ContentRow, work: Effect.Effect<void, ContentError
   )
 
 /** Files that are named as ours and that no row knows. */
-const sweep = Effect.fnUntraced(function* ({ files, rows }: Remains, rebuilt: boolean) {
+const sweep = Effect.fnUntraced(function* ({ files, rows }: Remains, isNew: boolean) {
   const known = new Set(yield* attempt("read the table of bodies", () => rows.keys()))
   const strays = (yield* attempt("list the content folder", () => files.list())).filter(
     ({ key, copy }) => copy || !known.has(key)
@@ -48,14 +48,14 @@ const sweep = Effect.fnUntraced(function* ({ files, rows }: Remains, rebuilt: bo
   const kept: Array<string> = []
   for (const { key, copy } of strays) {
     yield* attempt("clear the content folder", () => {
-      if (rebuilt && !copy && !known.has(key)) kept.push(files.setAside(key, "unknown"))
+      if (isNew && !copy && !known.has(key)) kept.push(files.setAside(key, "unknown"))
       else if (copy) files.removeCopy(key)
       else files.remove(key)
     })
   }
   if (kept.length === 0) return
   const detail =
-    `the database was rebuilt: ${kept.length} file contents without a name were moved, for instance ${kept[0]}; ` +
+    `the database is new: ${kept.length} file contents without a name were moved, for instance ${kept[0]}; ` +
     `unsent changes are among them if there were any`
   yield* Effect.logWarning(detail)
   yield* publishRebuilt(detail)

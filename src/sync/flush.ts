@@ -71,7 +71,7 @@ export const makeFlush = Effect.fnUntraced(function* (health: Health, poller: Po
     const left = yield* Effect.flatMap(outstanding(ino), (intents) => Effect.forEach(intents, explain))
     if (left.length > 0) return left
     if (ended._tag === "None") return [notPolled(health.detail() || "the newest changes were not seen in time")]
-    return ended.value._tag === "Failure" ? [notPolled(ended.value.failure.message)] : []
+    return ended.value._tag === "Failure" ? [notPolled(health.detail() || ended.value.failure.message)] : []
   })
 })
 

@@ -4,7 +4,7 @@
  *
  * Assumptions: one process owns it; the file bodies beside it are not its business. A damaged database is moved aside
  * as `<path>.corrupt-<time>` (with its WAL) and replaced by a fresh one: the tree comes back from the server, and the
- * content store adopts unsent bodies when it sees `rebuilt`. A database of another program or of a newer version of
+ * content store sets bodies aside when it sees `isNew`. A database of another program or of a newer version of
  * this one is refused and left as it is.
  */
 import { chmodSync, existsSync, renameSync, statSync } from "node:fs"
@@ -34,6 +34,8 @@ export class MountDatabase extends Context.Service<
     readonly db: Sqlite.Database
     /** Where the damaged predecessor was moved; none when this is the database of the last run or of a first one. */
     readonly rebuilt: Option.Option<string>
+    /** There was no database, or none of use: contents beside it are of a lost one and may hold unsent changes. */
+    readonly isNew: boolean
   }
 >()("onemount/tree/MountDatabase") {
   /** `path`: the database file; its folder is created when missing. */
@@ -49,8 +51,9 @@ export const wasRebuilt: Effect.Effect<boolean, never, MountDatabase> = Effect.m
 
 const make = Effect.fn("MountDatabase.make")(function* (path: string) {
   yield* onDisk(path, () => makePrivateDirectory(dirname(path)))
+  const isNew = !existsSync(path)
   const opened = yield* Effect.result(openPrivately(path))
-  if (opened._tag === "Success") return MountDatabase.of({ db: opened.success, rebuilt: Option.none() })
+  if (opened._tag === "Success") return MountDatabase.of({ db: opened.success, rebuilt: Option.none(), isNew })
   const error = opened.failure
   if (error._tag === "MountDatabaseError") return yield* error
   if (error.reason !== "Corrupt" && error.reason !== "NotADatabase") return yield* refusal(error)
@@ -63,7 +66,7 @@ const make = Effect.fn("MountDatabase.make")(function* (path: string) {
   yield* Effect.logWarning(detail)
   const events = yield* Events
   yield* events.publish({ _tag: "CacheRebuilt", detail })
-  return MountDatabase.of({ db, rebuilt: Option.some(aside) })
+  return MountDatabase.of({ db, rebuilt: Option.some(aside), isNew: true })
 })
 
 /**

@@ -7,7 +7,7 @@ import { once } from "node:events"
 import { existsSync, readFileSync } from "node:fs"
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 
 const repository = join(import.meta.dirname, "../..")
 const program = join(repository, "dist/main.js")
@@ -262,6 +262,15 @@ export class Harness {
   /** Runs one command of the program to its end. */
   onemount(...args: ReadonlyArray<string>): Promise<Finished> {
     return run(process.execPath, [program, ...args], { env: this.env, timeout: 60_000 })
+  }
+
+  /** The server is not there until `resume`, at the same address. */
+  async pause(drive: Drive): Promise<void> {
+    await drive.stop()
+  }
+
+  async resume(drive: Drive): Promise<Drive> {
+    return this.serve(basename(drive.directory), drive.port)
   }
 
   /** An empty filesystem of its own, for full and read-only disks; needs root. `options` as mount(8) takes them. */
