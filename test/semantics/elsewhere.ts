@@ -58,6 +58,10 @@ export const elsewhere: Readonly<Record<string, ReadonlyArray<Reference>>> = {
     unit("filesystem/Filesystem", "are listed before anything is said to be absent or empty"),
     unit("tree/localChanges", "does not take an unlisted folder for an empty one")
   ],
+  D9: [
+    unit("filesystem/Filesystem", "fail with what the network said, never with ENOENT"),
+    unit("fuse/errno", "says what the man pages say")
+  ],
   D10: [unit("filesystem/Filesystem", "of the web (packages, vaults) are listed, empty and unchangeable")],
   D11: [sync("very many deletes wait for a yes")],
   A11: [mount("writing", "moves the modification time with writes, not with reads, and keeps one that was set")],

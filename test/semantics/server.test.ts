@@ -172,16 +172,6 @@ print(errno_of(read, "ghost.txt"), time.monotonic() - started < 20)
     assert.deepStrictEqual(out, ["ENETUNREACH True"])
   })
 
-  test("D9: without a server a folder that was never listed is a network error, not an empty folder", async () => {
-    const unknown = await shared.harness.mount(shared.drive, "unknown")
-    const out = await python(
-      unknown,
-      `print(errno_of(os.listdir, "."), errno_of(os.stat, "read.txt"), errno_of(os.mkdir, "folder"))`
-    )
-    assert.deepStrictEqual(out, ["ENETUNREACH ENETUNREACH ENETUNREACH"])
-    assert.strictEqual((await unknown.signal("SIGTERM")).code, 0)
-  })
-
   test("O3: changes made without a server follow when it is back", async () => {
     shared.drive = await shared.harness.serve("drive", shared.drive.port)
     await shared.mount.sync()
