@@ -77,8 +77,14 @@ describe("a damaged tree database", () => {
     db.close()
     const { mtimeMs } = await stat(`${first.cache}/tree.db`)
     const refused = await harness.onemount(
-      ...["mount", "--graph-url", `${drive.url}/v1.0`, "--token-file", at("drive/token")],
-      ...["--cache-dir", first.cache, first.path]
+      "mount",
+      "--graph-url",
+      `${drive.url}/v1.0`,
+      "--token-file",
+      at("drive/token"),
+      "--cache-dir",
+      first.cache,
+      first.path
     )
     assert.strictEqual(refused.code, 7)
     assert.match(refused.stderr, /^onemount: .*tree\.db was written by a newer version.*another --cache-dir/m)
