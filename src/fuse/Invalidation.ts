@@ -19,13 +19,13 @@ export const notificationsFor = (nodes: NodeTable, changes: ReadonlyArray<TreeCh
 const notificationsOf = (nodes: NodeTable, change: TreeChange): ReadonlyArray<Notification> => {
   switch (change._tag) {
     case "Entry":
-      return [...entries(nodes, change.parent, change.name), ...attributes(nodes, change.parent)]
+      return [...entries(nodes, change.parent, change.name), ...pages(nodes, change.parent)]
     case "Removed":
-      return [...removals(nodes, change.parent, change.name, change.ino), ...attributes(nodes, change.parent)]
+      return [...removals(nodes, change.parent, change.name, change.ino), ...pages(nodes, change.parent)]
     case "Attributes":
       return attributes(nodes, change.ino)
     case "Pages":
-      return nodes.nodes(change.ino).map((node): Notification => ({ kind: "inode", node }))
+      return pages(nodes, change.ino)
     case "Content":
       return nodes.replace(change.ino) && change.parent !== null ? entries(nodes, change.parent, change.name) : []
   }
@@ -43,6 +43,13 @@ const removals = (nodes: NodeTable, parent: Ino, name: string, ino: Ino): Readon
   if (!nodes.knows(child)) return entries(nodes, parent, name)
   return nodes.nodes(parent).map((node): Notification => ({ kind: "delete", parent: node, child, name }))
 }
+
+/**
+ * Attributes and pages. A directory's pages are its listing as the kernel read it, which goes with a dentry that is
+ * dropped, but not with a name that the kernel never looked up.
+ */
+const pages = (nodes: NodeTable, ino: Ino): ReadonlyArray<Notification> =>
+  nodes.nodes(ino).map((node: NodeId): Notification => ({ kind: "inode", node }))
 
 const attributes = (nodes: NodeTable, ino: Ino): ReadonlyArray<Notification> =>
   nodes.nodes(ino).map((node: NodeId): Notification => ({ kind: "inode", node, attributesOnly: true }))

@@ -178,6 +178,22 @@ describe("at the start", () => {
     })
   )
 
+  it.live("so are contents whose database was removed", () =>
+    Effect.gen(function* () {
+      const directory = yield* Harness.temporaryDirectory
+      yield* Harness.run(
+        directory,
+        Effect.flatMap(Harness.localFile("notes"), ({ ino }) =>
+          Harness.using(ino, (content) => Harness.write(content, 0, text("unsent")))
+        )
+      )
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(join(directory, `mount.db${suffix}`), { force: true })
+      yield* Harness.run(directory, Effect.void)
+      const [copy = ""] = recovered(directory)
+      assert.strictEqual(readFileSync(join(directory, "recovered", copy), "utf8"), "unsent")
+    })
+  )
+
   it.live("unsent changes whose file is gone are an error that says so, and nothing is deleted", () =>
     Effect.gen(function* () {
       const directory = yield* Harness.temporaryDirectory

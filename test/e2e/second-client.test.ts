@@ -26,6 +26,15 @@ describe("a second client", () => {
     assert.strictEqual(await here(`cat Shared/new.txt; ls Shared`), "freshnew.txt\nold.txt\nreport.txt\n")
   })
 
+  test("create is seen in a listing that was read before, although nobody asked for the name", async () => {
+    await drive.json("POST", "/me/drive/root/children", { name: "Listed", folder: {} })
+    await mount.sync()
+    assert.strictEqual(await here(`ls Listed; ls Listed`), "")
+    await drive.json("PUT", "/me/drive/root:/Listed/unasked.txt:/content", "fresh")
+    await mount.sync()
+    assert.strictEqual(await here(`ls Listed`), "unasked.txt\n")
+  })
+
   test("create under another case is seen although the absence was cached", async () => {
     await here(`test ! -e Shared/CASE.txt`)
     await drive.json("PUT", "/me/drive/root:/Shared/case.txt:/content", "folded")

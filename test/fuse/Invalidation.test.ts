@@ -19,8 +19,8 @@ describe("Invalidation", () => {
       { kind: "entry", parent: node(5), name: "report" },
       { kind: "entry", parent: alias, name: "report" },
       { kind: "entry", parent: node(5), name: "Report" },
-      { kind: "inode", node: node(5), attributesOnly: true },
-      { kind: "inode", node: alias, attributesOnly: true }
+      { kind: "inode", node: node(5) },
+      { kind: "inode", node: alias }
     ])
   })
 
@@ -41,7 +41,7 @@ describe("Invalidation", () => {
     const change = { _tag: "Removed", parent: rootIno, name: "c", ino: Ino(7) } as const
     assert.deepStrictEqual(notificationsFor(nodes, [change]), [
       { kind: "delete", parent: root, child: node(7), name: "c" },
-      { kind: "inode", node: root, attributesOnly: true }
+      { kind: "inode", node: root }
     ])
     nodes.forget(node(7), 1)
     assert.deepStrictEqual(notificationsFor(nodes, [change])[0], { kind: "entry", parent: root, name: "c" })

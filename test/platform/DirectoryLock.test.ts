@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { DirectoryLocked, lock } from "../../src/platform/DirectoryLock.ts"
+import { DirectoryLocked, DirectoryUnusable, lock } from "../../src/platform/DirectoryLock.ts"
 import { runScript } from "../../src/platform/Processes.ts"
 
 const temporary = Effect.acquireRelease(
@@ -24,6 +24,14 @@ describe("directory lock", () => {
         })
       )
       yield* Effect.scoped(lock(directory, "process 2, mounted at /b"))
+    })
+  )
+
+  it.live("a directory that cannot be made is named with the reason", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(lock("/proc/onemount", "nobody")))
+      assert.instanceOf(error, DirectoryUnusable)
+      assert.match(error.message, /^\/proc\/onemount cannot be used \(ENOENT/)
     })
   )
 
