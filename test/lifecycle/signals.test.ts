@@ -26,18 +26,29 @@ interface Ended {
   readonly stderr: string
 }
 
-/** Runs the daemon and sends it `signals` once it is ready. */
-const run = (provoke: string, ...signals: ReadonlyArray<NodeJS.Signals>): Effect.Effect<Ended> =>
+/** Sent when the daemon has said `after`, on either stream: two signals at once may be handled in any order. */
+interface Sent {
+  readonly signal: NodeJS.Signals
+  readonly after: string
+}
+
+/** Runs the daemon and sends it the signals, each at its time. */
+const run = (provoke: string, ...signals: ReadonlyArray<Sent>): Effect.Effect<Ended> =>
   Effect.callback<Ended>((resume) => {
     const child = spawn(process.execPath, ["--input-type=module", "-e", daemon(provoke)], {
       stdio: ["ignore", "pipe", "pipe"]
     })
     const output = { stdout: "", stderr: "" }
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (output.stderr += chunk))
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      output.stdout += chunk
-      if (chunk.includes("ready")) for (const signal of signals) child.kill(signal)
-    })
+    const waiting = [...signals]
+    const listen = (stream: "stdout" | "stderr") => (chunk: string) => {
+      output[stream] += chunk
+      const next = waiting[0]
+      if (next === undefined || !`${output.stdout}${output.stderr}`.includes(next.after)) return
+      waiting.shift()
+      child.kill(next.signal)
+    }
+    child.stdout.setEncoding("utf8").on("data", listen("stdout"))
+    child.stderr.setEncoding("utf8").on("data", listen("stderr"))
     child.on("close", (code) => resume(Effect.succeed({ code, ...output })))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
@@ -47,7 +58,7 @@ const request = (ended: Ended): unknown => JSON.parse(ended.stdout.split("\n")[1
 describe("signals", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it.live(`${signal} asks for the end`, () =>
-      Effect.map(run("", signal), (ended) => {
+      Effect.map(run("", { signal, after: "ready" }), (ended) => {
         assert.deepStrictEqual(request(ended), { reason: signal, failed: false }, ended.stderr)
         assert.match(ended.stderr, new RegExp(`INFO +stopping: ${signal}`))
       })
@@ -55,10 +66,13 @@ describe("signals", () => {
   }
 
   it.live("SIGHUP does not end the process", () =>
-    Effect.map(run("", "SIGHUP", "SIGTERM"), (ended) => {
-      assert.deepStrictEqual(request(ended), { reason: "SIGTERM", failed: false })
-      assert.match(ended.stderr, /configuration read again: nothing to apply/)
-    })
+    Effect.map(
+      run("", { signal: "SIGHUP", after: "ready" }, { signal: "SIGTERM", after: "configuration read again" }),
+      (ended) => {
+        assert.deepStrictEqual(request(ended), { reason: "SIGTERM", failed: false })
+        assert.match(ended.stderr, /configuration read again: nothing to apply/)
+      }
+    )
   )
 })
 
