@@ -44,11 +44,6 @@ export class MountDatabase extends Context.Service<
   }): Layer.Layer<MountDatabase, MountDatabaseError, Events> => Layer.effect(MountDatabase, make(options.path))
 }
 
-/** True when the database was lost and made anew in this start: bodies on the disk may hold edits it does not know. */
-export const wasRebuilt: Effect.Effect<boolean, never, MountDatabase> = Effect.map(MountDatabase, ({ rebuilt }) =>
-  Option.isSome(rebuilt)
-)
-
 const make = Effect.fn("MountDatabase.make")(function* (path: string) {
   yield* onDisk(path, () => makePrivateDirectory(dirname(path)))
   const isNew = !existsSync(path)

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, PubSub } from "effect"
 import { Events } from "../../src/events/Events.ts"
 import { rootIno } from "../../src/tree/Item.ts"
-import { MountDatabase, wasRebuilt } from "../../src/tree/MountDatabase.ts"
+import { MountDatabase } from "../../src/tree/MountDatabase.ts"
 import { applicationId } from "../../src/tree/schema.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import {
@@ -88,14 +88,14 @@ describe("MountDatabase", () => {
       const mount = Layer.provide(MountDatabase.layer({ path }), Layer.succeedContext(events))
       yield* Effect.gen(function* () {
         const { db, rebuilt } = yield* MountDatabase
-        assert.isTrue(yield* wasRebuilt)
+        assert.isTrue(Option.isSome((yield* MountDatabase).rebuilt))
         assert.include(readFileSync(Option.getOrThrow(rebuilt), "utf8"), "no database")
         assert.deepStrictEqual({ ...db.prepare("SELECT count(*) AS n FROM items").get() }, { n: 1 })
         const event = yield* PubSub.take(told)
         assert.strictEqual(event._tag, "CacheRebuilt")
       }).pipe(Effect.provide(mount))
       yield* Effect.gen(function* () {
-        assert.isFalse(yield* wasRebuilt)
+        assert.isFalse(Option.isSome((yield* MountDatabase).rebuilt))
       }).pipe(Effect.provide(Layer.fresh(mount), { local: true }))
       assert.strictEqual(readdirSync(folder).filter((name) => name.includes(".corrupt-")).length, 1)
     })
