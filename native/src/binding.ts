@@ -35,6 +35,8 @@ export interface Binding {
   take(session: NativeSession, buffer: Float64Array, limit: number): number
   notify(session: NativeSession, packed: Float64Array, count: number): number
   notified(session: NativeSession): number | Promise<number>
+  bumpEpoch(session: NativeSession): number
+  invalidateAttributes(session: NativeSession, nodes: Float64Array): number
   unmount(
     session: NativeSession,
     deadline: number,

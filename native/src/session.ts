@@ -16,6 +16,7 @@ import type {
   SessionStats,
   StatFs,
   MountOptions,
+  NodeId,
   UnmountOptions,
   UnmountReport
 } from "./types.ts"
@@ -179,6 +180,23 @@ export class Session {
   /** Resolves when everything queued before has been delivered to the kernel or refused by it. */
   async notified(): Promise<void> {
     this.#check("notified", await binding.notified(this.#native))
+  }
+
+  /**
+   * Makes the kernel ask again for every name it keeps, once it uses it (FUSE_NOTIFY_INC_EPOCH). Returns at once,
+   * whatever requests are in flight: sent before a reply, it is true when the caller hears of it. False where the kernel
+   * has no epoch (before Linux 6.16) or the session has ended; `notify` is what remains then.
+   */
+  bumpEpoch(): boolean {
+    return binding.bumpEpoch(this.#native) === 0
+  }
+
+  /**
+   * Drops the attributes that the kernel keeps of these nodes, not their pages. Returns at once, whatever requests are
+   * in flight. ENODEV after the end.
+   */
+  invalidateAttributes(nodes: ReadonlyArray<NodeId>): void {
+    this.#check("invalidateAttributes", binding.invalidateAttributes(this.#native, Float64Array.from(nodes)))
   }
 
   /**

@@ -7,6 +7,8 @@ export type KernelSession = Pick<
   Session,
   | "take"
   | "notify"
+  | "bumpEpoch"
+  | "invalidateAttributes"
   | "replyError"
   | "replyOk"
   | "replyEntry"

@@ -53,10 +53,15 @@ export const make = (layers: RequestLayers) => {
       session.replyEntry(id, answer)
     }
 
-  /** The kernel updates the dentry it asked about itself; these are the others that are wrong now. */
+  /**
+   * The kernel updates the dentry it asked about itself; these are the others that are wrong now. They are to be gone
+   * before the caller hears that its change is done, and only the epoch can promise that: dropping a single dentry may
+   * have to wait for the request that is being answered. Such dentries are rare, so asking for all names again is cheap.
+   */
   const thenInvalidate =
     (reply: Reply, dentries: ReadonlyArray<Dentry>): Reply =>
     (session, id) => {
+      if (dentries.length > 0) session.bumpEpoch()
       reply(session, id)
       const wrong = [...dentries, ...nodes.takeEvicted()]
       if (wrong.length > 0) session.notify(wrong.map((dentry) => ({ kind: "entry", ...dentry })))
@@ -132,8 +137,9 @@ export const make = (layers: RequestLayers) => {
   const changed = (reply: Reply, ino: Ino, node: NodeId): Reply => {
     if (!nodes.hasAliases) return reply
     return (session, id) => {
-      reply(session, id)
       const others = nodes.nodes(ino).filter((other) => other !== node)
+      if (others.length > 0) session.invalidateAttributes(others)
+      reply(session, id)
       if (others.length > 0) session.notify(others.map((other) => ({ kind: "inode", node: other })))
     }
   }

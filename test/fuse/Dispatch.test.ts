@@ -257,6 +257,11 @@ describe("Dispatch", () => {
         { kind: "entry", parent: node(1), name: "FOO" },
         { kind: "entry", parent: node(1), name: "Foo" }
       ])
+      // Four answers to the lookups, then the epoch, and only then mkdir's: the next lookup cannot be wrong.
+      assert.deepStrictEqual(session.epochs, [4])
+      assert.strictEqual(session.answers.length, 5)
+      one({ op: "mkdir", parent: node(1), name: "bar", mode: 0o755 })
+      assert.strictEqual(session.epochs.length, 1, "no other spelling, nothing to ask again")
     })
   )
 
@@ -274,6 +279,21 @@ describe("Dispatch", () => {
       assert.strictEqual(other.attr.ino, 7)
       reply(one({ op: "unlink", parent: node(1), name: "FOO" }), "replyOk")
       assert.deepStrictEqual(session.notifications, [{ kind: "entry", parent: node(1), name: "foo" }])
+      assert.deepStrictEqual(session.epochs, [2])
+    })
+  )
+
+  it.effect("shows what was changed through one spelling in the others before it says so", () =>
+    Effect.gen(function* () {
+      const { one, reply, session } = yield* mounted({
+        lookup: () => Effect.succeed(statOf(7, "foo")),
+        setattr: () => Effect.succeed(statOf(7, "foo"))
+      })
+      reply<Entry>(one({ op: "lookup", parent: node(1), name: "foo" }), "replyEntry")
+      const { nodeId } = reply<Entry>(one({ op: "lookup", parent: node(1), name: "FOO" }), "replyEntry")
+      reply(one({ ...setattr(7), node: nodeId }), "replyAttr")
+      assert.deepStrictEqual(session.attributes, [[[node(7)], 2]])
+      assert.deepStrictEqual(session.notifications, [{ kind: "inode", node: node(7) }])
     })
   )
 

@@ -2,7 +2,7 @@
 import type { ContentId, HandleId, NodeId, Notification, Request, RequestId } from "@onemount/fuse-native"
 import type { KernelSession } from "../../src/fuse/replies.ts"
 
-export type ReplyName = Exclude<keyof KernelSession, "take" | "notify">
+export type ReplyName = Exclude<keyof KernelSession, "take" | "notify" | "bumpEpoch" | "invalidateAttributes">
 type Distribute<R> = R extends Request ? Omit<R, "id" | "caller"> : never
 /** A request without what the fake adds. */
 export type Ask = Distribute<Request>
@@ -49,6 +49,21 @@ export class FakeSession implements KernelSession {
 
   notify(notifications: ReadonlyArray<Notification>): void {
     this.notifications.push(...notifications)
+  }
+
+  /** For each bump of the epoch, how many answers had been given by then. */
+  readonly epochs: Array<number> = []
+
+  bumpEpoch(): boolean {
+    this.epochs.push(this.answers.length)
+    return true
+  }
+
+  /** Nodes, and how many answers had been given by then. */
+  readonly attributes: Array<readonly [nodes: ReadonlyArray<NodeId>, answers: number]> = []
+
+  invalidateAttributes(nodes: ReadonlyArray<NodeId>): void {
+    this.attributes.push([nodes, this.answers.length])
   }
 
   replyError = this.#answer("replyError")

@@ -10,9 +10,14 @@ def renameat2(a, b, flags):
         raise OSError(ctypes.get_errno(), "renameat2")
 `
 
+/** A folder for each attempt of the test that renames it: the drive is shared, and a failed test runs once more. */
+const attempts = ["a", "b", "c"]
 const seeds = [
-  { path: "/Folder" },
-  { path: "/Folder/Inside.txt", text: "inside" },
+  ...attempts.flatMap((attempt) => [
+    { path: `/${attempt}` },
+    { path: `/${attempt}/Folder` },
+    { path: `/${attempt}/Folder/Inside.txt`, text: "inside" }
+  ]),
   { path: "/unwanted.txt", text: "unwanted" }
 ]
 
@@ -117,6 +122,7 @@ print(os.getxattr(".Trash-0/what?", "user.onemount.local"), sorted(os.listdir(".
     Effect.gen(function* () {
       const { python } = yield* MountedDrive
       const out = yield* python(`
+os.chdir("${attempts.shift()}")
 print(open("folder/INSIDE.TXT").read(), os.listdir("FOLDER"))
 print(os.stat("FOLDER/inside.txt").st_ino == os.stat("Folder/Inside.txt").st_ino)
 print(os.path.exists("readme"), os.path.exists("README"), os.path.exists("ReadMe"))

@@ -1,4 +1,5 @@
 /** docs/SEMANTICS.md, "Names". */
+import { release } from "node:os"
 import { assert, describe, test } from "vitest"
 import { run } from "../e2e/harness.ts"
 import { at, here, paths, put, python, shareMount } from "./support.ts"
@@ -107,6 +108,32 @@ print(errno_of(os.stat, bad), errno_of(os.unlink, bad), errno_of(os.rename, bad,
       there.filter((path) => /lock|~\$|gout|swp|Trash|what/.test(path)),
       []
     )
+  })
+
+  test("N13: what is done by one spelling is so by every other when the call returns", async () => {
+    // Names need the kernel's epoch (Linux 6.16); sizes are right everywhere.
+    const [major = 0, minor = 0] = release().split(".").map(Number)
+    const names = major > 6 || (major === 6 && minor >= 16)
+    const out = await python(
+      shared.mount,
+      `
+wrong = []
+for i in range(30):
+    small, large, mixed = (f"{name}{i}" for name in ("spelling", "SPELLING", "Spelling"))
+    if os.path.exists(small) or os.path.exists(mixed): wrong.append("there before")
+    write(large, "1")
+    ${names ? `if not (os.path.exists(small) and os.path.exists(mixed)): wrong.append("made")` : ""}
+    if os.stat(large).st_size != 1: wrong.append("size")
+    with open(large) as first, open(small, "a") as file: file.write("22")
+    if os.stat(large).st_size != 3 or read(large) != "122": wrong.append("written")
+    os.rename(large, small)
+    if read(small) != "122": wrong.append("renamed")
+    os.unlink(mixed)
+    ${names ? `if os.path.exists(small) or os.path.exists(large): wrong.append("removed")` : ""}
+print(wrong)
+`
+    )
+    assert.deepStrictEqual(out, ["[]"])
   })
 
   test("N9: rename of what is not downloaded to a local-only name is EXDEV, so that mv copies it", async () => {

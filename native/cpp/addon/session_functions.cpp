@@ -84,6 +84,28 @@ napi_value notify(napi_env env, napi_callback_info info) {
   return arguments.result(-handle->target->notify(std::move(notifications)));
 }
 
+// bumpEpoch(session)
+napi_value bumpEpoch(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  return arguments.result(-handle->target->bumpEpoch());
+}
+
+// invalidateAttributes(session, nodes)
+napi_value invalidateAttributes(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  size_t length = 0;
+  const auto* packed = static_cast<const double*>(arguments.bytes(1, length));
+  if (!arguments.ok()) return arguments.invalid();
+  Fields fields(packed, length / sizeof(double));
+  std::vector<uint64_t> nodes(length / sizeof(double));
+  for (uint64_t& node : nodes) node = fields.integer();
+  if (!fields.ok()) return arguments.invalid();
+  return arguments.result(-handle->target->invalidateAttributes(nodes.data(), nodes.size()));
+}
+
 // notified(session): promise of 0, or a negative errno at once
 napi_value notified(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -195,8 +217,15 @@ napi_value statistics(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void registerSessionFunctions(napi_env env, napi_value exports) {
-  const Function functions[] = {{"mount", mount},     {"take", take},   {"notify", notify},   {"notified", notified},
-                                {"unmount", unmount}, {"close", close}, {"abandon", abandon},
+  const Function functions[] = {{"mount", mount},
+                                {"take", take},
+                                {"notify", notify},
+                                {"notified", notified},
+                                {"bumpEpoch", bumpEpoch},
+                                {"invalidateAttributes", invalidateAttributes},
+                                {"unmount", unmount},
+                                {"close", close},
+                                {"abandon", abandon},
                                 {"statistics", statistics}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }

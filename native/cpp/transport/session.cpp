@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "immediate.h"
 #include "live_mounts.h"
 #include "mount_table.h"
 #include "operations.h"
@@ -106,6 +107,8 @@ int Session::start(std::string& message) {
 
   if (const auto mounted = findMount(options_.mountpoint)) device_ = mounted->minor;
   error = DeviceIo::install(session_);
+  // Nothing is cached yet, so asking whether it works changes nothing.
+  hasEpoch_ = incrementEpoch(fuse_session_fd(session_)) == 0;
   auto self = shared_from_this();
   if (error == 0) error = helpers_.spawn("fuse-notifier", [self, session = session_] { self->notifier_.run(session); });
   if (error == 0) error = helpers_.spawn("fuse-interrupt", [self] { self->interrupter_.run(); });
@@ -212,6 +215,20 @@ void Session::leave() {
 int Session::notify(std::deque<Notification> notifications) {
   if (finished_) return ENODEV;
   return notifier_.push(std::move(notifications)) ? 0 : ENOBUFS;
+}
+
+int Session::bumpEpoch() {
+  if (!hasEpoch_) return ENOSYS;
+  std::shared_lock life(life_);
+  if (finished_ || session_ == nullptr) return ENODEV;
+  return incrementEpoch(fuse_session_fd(session_));
+}
+
+int Session::invalidateAttributes(const uint64_t* nodes, size_t count) {
+  std::shared_lock life(life_);
+  if (finished_ || session_ == nullptr) return ENODEV;
+  for (size_t i = 0; i < count; i++) forgetAttributes(session_, nodes[i]);
+  return 0;
 }
 
 }  // namespace fuse_native

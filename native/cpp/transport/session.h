@@ -86,6 +86,10 @@ class Session : public std::enable_shared_from_this<Session> {
   int replyStatFs(RequestId id, const struct statvfs& stat);
 
   int notify(std::deque<Notification> notifications);
+  /// Every name the kernel keeps is asked for again (immediate.h). ENOSYS before Linux 6.16. Never waits.
+  int bumpEpoch();
+  /// The kernel forgets the attributes of these nodes, not their pages. Never waits.
+  int invalidateAttributes(const uint64_t* nodes, size_t count);
   /// `done` is called on a helper thread.
   void unmount(std::chrono::milliseconds deadline, bool force, std::function<void(UnmountResult)> done);
   /// For the end of the process or of its environment: detaches the mount without waiting for anybody, then waits at
@@ -145,6 +149,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint32_t device_ = 0;
   DeviceIo deviceIo_;
   std::atomic<uint32_t> capabilities_{0};
+  bool hasEpoch_ = false;
 
   Statistics statistics_;
   RequestQueue queue_;

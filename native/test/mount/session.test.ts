@@ -188,6 +188,30 @@ all = [threading.Thread(target=probe, args=(i,)) for i in range(16)]
     assert.lengthOf(filesystem?.of("lookup") ?? [], 2)
   })
 
+  it("makes names and attributes be asked for again at once, whatever is in flight", async () => {
+    const { mountpoint, session, signal } = mount()
+    filesystem?.add(1, { size: 5 })
+    filesystem?.silent.add("hang")
+    await shell(mountpoint, "stat f1; stat f1")
+    assert.lengthOf(filesystem?.of("lookup") ?? [], 1)
+    assert.lengthOf(filesystem?.of("getattr") ?? [], 1)
+    const blocked = start("cat", `${mountpoint}/hang`)
+    await signal.until(() => filesystem?.of("lookup").length === 2)
+    // An entry's invalidation has to wait for the lookup in its directory; these two must not.
+    session.notify([{ kind: "entry", parent: NodeId(1), name: "other" }])
+    session.invalidateAttributes([NodeId(2), NodeId(99)])
+    const bumped = session.bumpEpoch()
+    assert.strictEqual(filesystem?.of("cancel").length, 0)
+    session.replyError(filesystem?.of("lookup")[1]?.id ?? RequestId(0), 2)
+    await blocked.finished
+    await shell(mountpoint, "stat f1")
+    const known = bumped ? ["lookup", 3] : ["getattr", 2]
+    assert.strictEqual(filesystem?.seen.filter(({ op }) => op === known[0]).length, known[1])
+    await session.unmount({ deadline: 1000 })
+    assert.isFalse(session.bumpEpoch())
+    assert.strictEqual(errorOf(() => session.invalidateAttributes([NodeId(2)])).code, "ENODEV")
+  })
+
   it("refuses nonsense with typed errors and goes on serving", async () => {
     const { contents, folder, mountpoint, session } = mount()
     filesystem?.add(1, { size: 5 })
