@@ -84,7 +84,8 @@ export interface Binding {
     modified: boolean,
     validAll: boolean,
     valid: Float64Array,
-    dirty: Float64Array
+    dirty: Float64Array,
+    permitted: boolean
   ): number
   closeContent(table: NativeTable, id: number): number
   contentState(

@@ -79,7 +79,8 @@ export class ContentTable {
       options.modified ?? false,
       options.valid === "all",
       valid,
-      dirty
+      dirty,
+      options.permitted ?? false
     )
     this.#check("open", result, options.path)
   }

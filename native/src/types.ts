@@ -248,6 +248,8 @@ export interface ContentOptions {
   readonly dirty?: Extents
   /** Starts as changed: writes do not raise a `dirty` request again. */
   readonly modified?: boolean
+  /** The first write goes ahead without a `dirty` event, until `markClean`: its caller has recorded it already. */
+  readonly permitted?: boolean
   /** Continues counting here; every write or truncate adds one. */
   readonly generation: number
 }

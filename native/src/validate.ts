@@ -116,10 +116,21 @@ export const checkExtents = (name: string, extents: ReadonlyArray<number>, size:
 
 export const checkContentOptions = (options: ContentOptions): void => {
   checkObject("open", options)
-  checkKeys("open", options, ["path", "create", "size", "mtime", "valid", "dirty", "modified", "generation"])
+  checkKeys("open", options, [
+    "path",
+    "create",
+    "size",
+    "mtime",
+    "valid",
+    "dirty",
+    "modified",
+    "permitted",
+    "generation"
+  ])
   checkPath("open", options.path)
   checkFlag("open", "create", options.create)
   checkFlag("open", "modified", options.modified)
+  checkFlag("open", "permitted", options.permitted)
   checkInteger("open", "size", options.size)
   checkTime("open", "mtime", options.mtime)
   checkInteger("open", "generation", options.generation)

@@ -9,6 +9,7 @@
 import type { Time } from "../graph/DriveItem.ts"
 import type { Database, SqlValue } from "../platform/Sqlite.ts"
 import { ContentKey, Ino } from "../tree/Item.ts"
+import type { ItemTable } from "../tree/ItemTable.ts"
 
 export interface ContentRow {
   readonly key: ContentKey
@@ -35,6 +36,7 @@ export interface NewRow {
   readonly generation: number
   readonly valid: Uint8Array
   readonly complete: boolean
+  readonly editing: boolean
   readonly now: number
 }
 
@@ -55,8 +57,8 @@ export interface ContentRows {
   drop(key: ContentKey): void
   /** After hydration: which ranges are on the disk. */
   saveExtents(key: ContentKey, saved: { valid: Uint8Array; complete: boolean; diskBytes: number }): void
-  /** Writes went on while a commit was recorded. */
-  editing(key: ContentKey): void
+  /** Whether there may be writes that no commit recorded. */
+  editing(key: ContentKey, editing: boolean): void
   /** The body was used at `now`; `editing` as it is known to be. */
   used(key: ContentKey, use: { diskBytes: number; now: number; editing: boolean }): void
   /** The server has it: no local changes, made from `version`. */
@@ -95,20 +97,18 @@ const columns = `key, ino, version, size, mtime_sec, mtime_nsec, generation, val
 
 const flag = (value: boolean): SqlValue => (value ? 1 : 0)
 
-export const makeContentRows = (db: Database): ContentRows => {
+export const makeContentRows = (db: Database, items: ItemTable): ContentRows => {
   const select = db.prepare<Raw>(`SELECT ${columns} FROM contents WHERE key = ?`)
   const selectKeys = db.prepare<{ readonly key: number }>("SELECT key FROM contents")
   const insert = db.prepare(
-    `INSERT INTO contents (ino, version, size, mtime_sec, mtime_nsec, generation, valid, dirty, complete, last_used)
-     VALUES (?, ?, ?, ?, ?, ?, ?, zeroblob(0), ?, ?)`
+    `INSERT INTO contents (ino, version, size, mtime_sec, mtime_nsec, generation, valid, dirty, complete, editing,
+       last_used)
+     VALUES (?, ?, ?, ?, ?, ?, ?, zeroblob(0), ?, ?, ?)`
   )
-  const point = db.prepare("UPDATE items SET content = ? WHERE ino = ?")
-  const unpoint = db.prepare(
-    "UPDATE items SET content = NULL WHERE ino = (SELECT ino FROM contents WHERE key = ?1) AND content = ?1"
-  )
+  const owner = db.prepare<{ readonly ino: number }>("SELECT ino FROM contents WHERE key = ?")
   const remove = db.prepare("DELETE FROM contents WHERE key = ?")
   const setExtents = db.prepare("UPDATE contents SET valid = ?, complete = ?, disk_bytes = ? WHERE key = ?")
-  const setEditing = db.prepare("UPDATE contents SET editing = 1 WHERE key = ?")
+  const setEditing = db.prepare("UPDATE contents SET editing = ? WHERE key = ?")
   const setUsed = db.prepare("UPDATE contents SET disk_bytes = ?, last_used = ?, editing = ? WHERE key = ?")
   const setUploaded = db.prepare(
     "UPDATE contents SET dirty = zeroblob(0), version = ?, verified = 0 WHERE key = ? AND generation = ?"
@@ -136,7 +136,7 @@ export const makeContentRows = (db: Database): ContentRows => {
       return raw === undefined ? undefined : fromRaw(raw)
     },
     keys: () => selectKeys.all().map(({ key }) => ContentKey(key)),
-    create: ({ ino, version, size, mtime, generation, valid, complete, now }) =>
+    create: ({ ino, version, size, mtime, generation, valid, complete, editing, now }) =>
       db.transaction(() => {
         const { lastInsertRowid: key } = insert.run(
           ino,
@@ -147,18 +147,21 @@ export const makeContentRows = (db: Database): ContentRows => {
           generation,
           valid,
           flag(complete),
+          flag(editing),
           now
         )
-        point.run(key, ino)
+        items.content(ino, ContentKey(key))
         return ContentKey(key)
       }),
     drop: (key) =>
       db.transaction(() => {
-        unpoint.run(key)
+        const ino = owner.get(key)?.ino
+        const item = ino === undefined ? undefined : items.get(Ino(ino))
+        if (item?.content === key) items.content(item.ino, null)
         remove.run(key)
       }),
     saveExtents: (key, { valid, complete, diskBytes }) => void setExtents.run(valid, flag(complete), diskBytes, key),
-    editing: (key) => void setEditing.run(key),
+    editing: (key, editing) => void setEditing.run(flag(editing), key),
     used: (key, { diskBytes, now, editing }) => void setUsed.run(diskBytes, now, flag(editing), key),
     uploaded: (key, generation, version) => void setUploaded.run(version, key, generation),
     verified: (key) => void setVerified.run(key),

@@ -26,6 +26,8 @@ export interface Keeper {
   makeRoom(bytes: number): Effect.Effect<void, ContentError>
   /** As `makeRoom` for bytes written here: only the reserve stops them, unsent changes may go beyond the limit. */
   makeRoomToWrite(bytes: number): Effect.Effect<void, ContentError>
+  /** Whether bytes may be written here without making room first, as of at most a second ago. */
+  hasRoomToWrite(now: number): boolean
   evict(bytes: number): Effect.Effect<number, ContentError>
   usage(): { readonly bytes: number; readonly files: number }
   /** Enforces the budget when usage grew past it, and collects what was replaced; for ever. */
@@ -122,6 +124,12 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
   const makeRoom = (bytes: number) => require(bytes, () => Math.max(overLimit(bytes), intoReserve(bytes)))
   const makeRoomToWrite = (bytes: number) => require(bytes, () => intoReserve(bytes))
 
+  const seen = { at: Number.NEGATIVE_INFINITY, room: false }
+  const hasRoomToWrite = (now: number): boolean => {
+    if (now - seen.at >= shortestRound || now < seen.at) Object.assign(seen, { at: now, room: intoReserve(0) <= 0 })
+    return seen.room
+  }
+
   /** Looks after a while even if nothing grew: replaced bodies go, and others use the disk too. */
   const round = Effect.gen(function* () {
     yield* Effect.timeoutOption(Queue.take(grown), longestRound)
@@ -131,6 +139,7 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
   })
   const run = Effect.forever(round)
 
-  const keeper: Keeper = { limit, adjust, makeRoom, makeRoomToWrite, evict, usage: () => ({ ...used }), run }
+  const usage = () => ({ ...used })
+  const keeper: Keeper = { limit, adjust, makeRoom, makeRoomToWrite, hasRoomToWrite, evict, usage, run }
   return keeper
 })

@@ -39,10 +39,12 @@ export interface Body {
   /** When extents were saved last, milliseconds since the epoch. */
   savedAt: number
   saving: boolean
-  /** Written or filled since it was opened, or about to be: its close has to be recorded. */
+  /** Written or filled since its row was brought up to date, or about to be: its close has to be recorded. */
   touched: boolean
+  /** Its row says that it is being edited since it was made, so its first write does not ask. */
+  permitted: boolean
   /** When its use was last recorded, milliseconds since the epoch. */
-  readonly lastUsed: number
+  lastUsed: number
   /** What the keeper counts for it. */
   diskBytes: number
 }
@@ -74,10 +76,14 @@ export const openBody = (store: Store, item: Item, now: number): Body => {
 export const hasUnsentContent = ({ tree }: Store, ino: Ino): boolean =>
   tree.intents(ino).some(({ kind }) => kind === "content" || kind === "create")
 
-/** A ghost gets a sparse file with nothing in it. */
+/**
+ * A ghost gets a sparse file with nothing in it. The body of a new file is going to be written: it is on record as being
+ * edited from the start, where there is room, so that the first write need not ask.
+ */
 const create = (store: Store, item: Item, now: number): Body => {
   const { rows, files, spares, keeper } = store
   const { ino, size, mtime, generation } = item
+  const permitted = item.remoteId === null && size === 0 && keeper.hasRoomToWrite(now)
   const key = rows.create({
     ino,
     size,
@@ -86,12 +92,14 @@ const create = (store: Store, item: Item, now: number): Body => {
     now,
     version: versionOf(item),
     valid: extents.pack([]),
-    complete: size === 0
+    complete: size === 0,
+    editing: permitted
   })
   keeper.adjust(0, 1)
   try {
     spares.take(files.path(key))
-    return enter(store, { key, item, now, size, valid: [], dirty: undefined, generation, diskBytes: 0, lastUsed: now })
+    const empty = { size, valid: [], dirty: undefined, generation, diskBytes: 0 }
+    return enter(store, { key, item, now, ...empty, lastUsed: now, permitted })
   } catch (cause) {
     rows.drop(key)
     keeper.adjust(0, -1)
@@ -122,7 +130,8 @@ const reopen = (store: Store, item: Item, row: ContentRow, now: number): Body =>
     size: edited ? row.size : item.size,
     valid: intact ? valid : [],
     diskBytes: row.diskBytes,
-    lastUsed: intact ? row.lastUsed : 0
+    lastUsed: intact ? row.lastUsed : 0,
+    permitted: false
   })
 }
 
@@ -146,19 +155,29 @@ const enter = (
     readonly generation: number
     readonly diskBytes: number
     readonly lastUsed: number
+    readonly permitted: boolean
   }
 ): Body => {
-  const { key, item, now, size, valid, dirty, generation, diskBytes, lastUsed } = opening
+  const { key, item, now, size, valid, dirty, generation, diskBytes, lastUsed, permitted } = opening
   const content = ContentId(key)
-  const { mtime } = item
-  table.open(content, { path: files.path(key), create: true, size, mtime, valid, dirty: dirty ?? [], generation })
+  const ranges = { valid, dirty: dirty ?? [] }
+  table.open(content, {
+    path: files.path(key),
+    create: true,
+    size,
+    mtime: item.mtime,
+    ...ranges,
+    generation,
+    permitted
+  })
   const body: Body = {
     content,
     key,
     dirty,
     diskBytes,
     lastUsed,
-    touched: false,
+    touched: permitted,
+    permitted,
     ino: item.ino,
     references: 0,
     lock: Semaphore.makeUnsafe(1),
@@ -185,9 +204,14 @@ export const ownerOf = ({ tree, rows }: Store, body: Body): Item | undefined => 
   return item
 }
 
-/** Measures the file and tells the keeper. */
-export const measure = ({ files, keeper }: Store, body: Body): number => {
-  const diskBytes = files.facts(body.key)?.diskBytes ?? 0
+/** Up to this size, in bytes, a complete body takes what its length takes in blocks, holes or not. */
+const estimatedSize = 64 * 1024
+const block = 4096
+
+/** What the file takes on the disk, for the keeper too; `size` is that of a complete body. */
+export const measure = ({ files, keeper }: Store, body: Body, size = Number.POSITIVE_INFINITY): number => {
+  const estimate = size <= estimatedSize ? Math.ceil(size / block) * block : undefined
+  const diskBytes = estimate ?? files.facts(body.key)?.diskBytes ?? 0
   keeper.adjust(diskBytes - body.diskBytes)
   body.diskBytes = diskBytes
   return diskBytes

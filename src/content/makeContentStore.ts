@@ -24,11 +24,11 @@ const GiB = 1024 ** 3
 
 export const makeContentStore = Effect.fnUntraced(function* (options: ContentStoreOptions) {
   const tree = yield* Tree
-  const { db, isNew } = yield* MountDatabase
+  const { db, items, isNew } = yield* MountDatabase
   const { directory, fetchLimit = 500, window = 2_000, maxWait = 60_000 } = options
   const timing = { window, maxWait }
   const files = yield* attempt(`use ${directory}`, () => makeContentFiles(directory))
-  const rows = yield* attempt("use the table of bodies", () => makeContentRows(db))
+  const rows = yield* attempt("use the table of bodies", () => makeContentRows(db, items))
   yield* recover({ tree, files, rows, timing }, isNew)
 
   const bodies = new Map<ContentId, Body>()

@@ -87,6 +87,9 @@ const recoverEdit = Effect.fnUntraced(function* (remains: Remains, row: ContentR
   if (facts === undefined) {
     return yield* new ContentError({ reason: "Io", detail: `the content file of ${item.name} is missing` })
   }
+  if (facts.size === 0 && row.size === 0) {
+    return yield* attempt(`record body ${key}`, () => remains.rows.editing(key, false))
+  }
   const valid = rangesAfterCrash(row, facts)
   if (valid === undefined)
     return yield* setAside(remains, row, item, "its download was not finished when it was written to")
@@ -120,7 +123,8 @@ const adopt = Effect.fnUntraced(function* (
     dirty: packed,
     mtime: facts.mtime,
     generation: Math.max(row.generation, item.generation) + 1,
-    complete: extents.firstGap(valid, 0, size) === undefined
+    complete: extents.firstGap(valid, 0, size) === undefined,
+    diskBytes: facts.diskBytes
   }
   yield* Effect.mapError(tree.commitContent(item.ino, commit, { now, ...timing }), fromTree)
   yield* Effect.logInfo(`recovered changes of ${item.name} that were not closed when the last run ended`)

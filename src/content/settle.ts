@@ -48,7 +48,8 @@ export const makeSettling = (store: Store): Settling => {
    */
   const record = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
     const before = yield* stateOf(body)
-    if (before.generation === body.committed || ownerOf(store, body)?.parent === null) return
+    if (before.generation === body.committed) return yield* attempt(`record body ${body.key}`, () => unpermit(body))
+    if (ownerOf(store, body)?.parent === null) return
     const filled = body.unsaved
     if (filled > 0 || body.filling > 0) yield* sync(body)
     const now = yield* Clock.currentTimeMillis
@@ -56,7 +57,8 @@ export const makeSettling = (store: Store): Settling => {
     const valid = extents.union(before.valid, written, size)
     const dirty = extents.union(body.dirty ?? [], written, size)
     const isWhole = complete && extents.firstGap(valid, 0, size) === undefined
-    const commit = { content: body.key, size, mtime, generation, complete: isWhole }
+    const diskBytes = measure(store, body, isWhole ? size : undefined)
+    const commit = { content: body.key, size, mtime, generation, complete: isWhole, diskBytes }
     const recorded = Effect.mapError(
       tree.commitContent(
         body.ino,
@@ -70,12 +72,21 @@ export const makeSettling = (store: Store): Settling => {
       body.dirty = dirty
       body.unsaved = Math.max(0, body.unsaved - filled)
       body.savedAt = now
+      body.lastUsed = now
+      body.permitted = false
       // Makes the next write ask again. When one came in meanwhile, it asked before the commit, which forgot it.
-      const editing = !table.markClean(body.content, generation)
-      rows.used(body.key, { diskBytes: measure(store, body), now, editing })
+      body.touched = !table.markClean(body.content, generation)
+      if (body.touched) rows.editing(body.key, true)
     })
     yield* Effect.uninterruptible(Effect.andThen(recorded, noted))
   })
+
+  /** Nothing was written to a new body so far: from now on the first write asks, and its row says so. */
+  const unpermit = (body: Body): void => {
+    if (!body.permitted || !table.markClean(body.content, body.committed)) return
+    rows.editing(body.key, false)
+    body.permitted = false
+  }
 
   const commit = (body: Body) => Semaphore.withPermit(body.lock, record(body))
 

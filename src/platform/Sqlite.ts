@@ -47,6 +47,8 @@ export interface Database {
   exec(sql: string): void
   /** BEGIN IMMEDIATE, `f`, COMMIT; rolls back and rethrows when `f` throws. Nested calls are savepoints. */
   transaction<A>(f: () => A): A
+  /** Calls `f` after changes were taken back, for whoever remembers rows. */
+  onRollback(f: () => void): void
   /** Runs synchronous database work as an Effect. Throws that SQLite did not cause are defects. */
   try<A>(f: () => A): Effect.Effect<A, SqliteError>
   /** Moves the WAL into the database file: `passive` what nobody reads, `truncate` all of it (waits for readers). */
@@ -146,12 +148,16 @@ const migrate = (db: Database, version: number, options: OpenOptions): void => {
 }
 
 const makeDatabase = (path: string, sqlite: DatabaseSync): Database => {
-  const transaction = makeTransaction(sqlite)
+  const forgetful: Array<() => void> = []
+  const transaction = makeTransaction(sqlite, () => {
+    for (const forget of forgetful) forget()
+  })
   const db: Database = {
     path,
     prepare: <Row>(sql: string) => makeStatement<Row>(sqlite.prepare(sql)),
     exec: (sql) => sqlite.exec(sql),
     transaction,
+    onRollback: (f) => void forgetful.push(f),
     try: (f) => attempt(path, f),
     checkpoint: (mode) => attempt(path, () => sqlite.exec(`PRAGMA wal_checkpoint(${mode})`))
   }
@@ -169,7 +175,7 @@ const makeStatement = <Row>(statement: StatementSync): Statement<Row> => ({
   }
 })
 
-const makeTransaction = (sqlite: DatabaseSync): Database["transaction"] => {
+const makeTransaction = (sqlite: DatabaseSync, onRollback: () => void): Database["transaction"] => {
   let depth = 0
   return (f) => {
     const savepoint = `nested_${depth}`
@@ -183,6 +189,7 @@ const makeTransaction = (sqlite: DatabaseSync): Database["transaction"] => {
     } catch (cause) {
       // SQLite itself rolls back on some faults (disk full, I/O error); a second ROLLBACK would hide the first error.
       if (sqlite.isTransaction) sqlite.exec(nested ? `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}` : "ROLLBACK")
+      onRollback()
       throw cause
     } finally {
       depth--

@@ -18,7 +18,8 @@ export interface Body {
 export interface BodyTable {
   get(key: ContentKey): Body | undefined
   edit(key: ContentKey): void
-  commit(commit: ContentCommit): void
+  /** `now` is the time of this use, milliseconds since the epoch. */
+  commit(commit: ContentCommit, now: number): void
   /** Not the item's content any more: goes when nobody reads it. */
   stale(key: ContentKey): void
   staleAll(ino: Ino): void
@@ -37,7 +38,8 @@ export const makeBodyTable = (db: Database): BodyTable => {
   )
   const edit = db.prepare("UPDATE contents SET editing = 1 WHERE key = ?")
   const commit = db.prepare(`UPDATE contents SET size = ?, mtime_sec = ?, mtime_nsec = ?, generation = ?, valid = ?,
-    dirty = ?, complete = coalesce(?, complete), editing = 0, stale = 0 WHERE key = ?`)
+    dirty = ?, complete = coalesce(?, complete), editing = 0, stale = 0,
+    disk_bytes = coalesce(?, disk_bytes), last_used = max(last_used, ?) WHERE key = ?`)
   const stale = db.prepare("UPDATE contents SET stale = 1 WHERE key = ?")
   const staleAll = db.prepare("UPDATE contents SET stale = 1 WHERE ino = ?")
   const version = db.prepare("UPDATE contents SET version = ? WHERE key = ?")
@@ -49,9 +51,9 @@ export const makeBodyTable = (db: Database): BodyTable => {
       return { ...row, complete: row.complete === 1, editing: row.editing === 1 }
     },
     edit: (key) => void edit.run(key),
-    commit: ({ content, size, mtime, generation, valid, dirty, complete }) => {
+    commit: ({ content, size, mtime, generation, valid, dirty, complete, diskBytes }, now) => {
       const whole = complete === undefined ? null : Number(complete)
-      commit.run(size, mtime.sec, mtime.nsec, generation, valid, dirty, whole, content)
+      commit.run(size, mtime.sec, mtime.nsec, generation, valid, dirty, whole, diskBytes ?? null, now, content)
     },
     stale: (key) => void stale.run(key),
     staleAll: (ino) => void staleAll.run(ino),

@@ -43,7 +43,10 @@ export const makeCursorTable = (db: Database): CursorTable => {
   const adoptable = db.prepare<{ readonly item: string }>(`SELECT parked.item FROM parked
     JOIN items ON items.remote_id = parked.parent_id WHERE parked.deleted = 0 LIMIT ?`)
   const deletions = db.prepare<{ readonly item: string }>("SELECT item FROM parked WHERE deleted = 1 LIMIT ?")
-  const columns = () => read.get() ?? fresh
+  // Asked for with every entry and every answer of the server; changes with a page.
+  let known: CursorColumns | undefined
+  db.onRollback(() => (known = undefined))
+  const columns = () => (known ??= read.get() ?? fresh)
   return {
     read: () => {
       const { link, enumerated, applied_at, enumeration, enumerating } = columns()
@@ -58,11 +61,13 @@ export const makeCursorTable = (db: Database): CursorTable => {
     enumeration: () => columns().enumeration,
     begin: () => {
       begin.run()
+      known = undefined
       return columns().enumeration
     },
     advance: (link, appliedAt, enumerated) => {
       advance.run(link, appliedAt)
       if (enumerated) finish.run()
+      known = undefined
     },
     park: (item) => void park.run(item.id, item.parentId, Number(item.deleted), JSON.stringify(item)),
     unpark: (id) => void unpark.run(id),

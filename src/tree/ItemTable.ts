@@ -1,8 +1,12 @@
-/** Prepared statements over the item rows: synchronous, no rules, no transactions of their own. */
+/**
+ * Prepared statements over the item rows: synchronous, no rules, no transactions of their own.
+ * Every write of an item row goes through here, so that the ones in memory are what the database says.
+ */
 import type { ItemId, Time } from "../graph/DriveItem.ts"
 import type { Database } from "../platform/Sqlite.ts"
 import { fold } from "./fold.ts"
 import { ContentKey, Ino, type Item, type Kind, rootIno } from "./Item.ts"
+import { RecentRows } from "./RecentRows.ts"
 
 /** An item with what only the tree itself needs to know. */
 export interface Row extends Item {
@@ -93,8 +97,6 @@ const toRow = (row: Columns): Row => ({
   seen: row.seen
 })
 
-const optional = (row: Columns | undefined): Row | undefined => (row === undefined ? undefined : toRow(row))
-
 const columns = `ino, parent, name, kind, size, mtime_sec, mtime_nsec, ctime_sec, ctime_nsec, btime_sec, btime_nsec, mode,
   remote_id, etag, ctag, hash, content, generation, local_only, complete, forgotten, seen`
 
@@ -130,22 +132,28 @@ export interface ItemTable {
     }
   ): void
   body(ino: Ino, content: ContentKey | null, generation: number): void
+  /** Another body for the same generation. */
+  content(ino: Ino, content: ContentKey | null): void
   localOnly(ino: Ino, value: boolean): void
   complete(ino: Ino, value: boolean): void
   forgotten(ino: Ino, value: boolean): void
+  /** All detached rows: at a start nobody holds a handle. */
+  forgetDetached(): void
   seen(ino: Ino, enumeration: number): void
 }
 
 export const makeItemTable = (db: Database): ItemTable => {
+  const recent = new RecentRows()
+  db.onRollback(() => recent.clear())
   const select = (where: string) => db.prepare<Columns>(`SELECT ${columns} FROM items ${where}`)
   const get = select("WHERE ino = ?")
-  const child = select("WHERE parent = ? AND folded = ?")
+  const child = db.prepare<{ readonly ino: number }>("SELECT ino FROM items WHERE parent = ? AND folded = ?")
   const children = select("WHERE parent = ? AND ino > ? ORDER BY ino LIMIT ?")
   const childInos = db.prepare<{ readonly ino: number }>("SELECT ino FROM items WHERE parent = ? ORDER BY ino")
   const parentOf = db.prepare<{ readonly parent: number | null }>("SELECT parent FROM items WHERE ino = ?")
   const anyChild = db.prepare("SELECT 1 FROM items WHERE parent = ? LIMIT 1")
   const folders = db.prepare<{ readonly n: number }>("SELECT count(*) AS n FROM items WHERE parent = ? AND kind = 1")
-  const byRemoteId = select("WHERE remote_id = ?")
+  const byRemoteId = db.prepare<{ readonly ino: number }>("SELECT ino FROM items WHERE remote_id = ?")
   const unseen = select("WHERE ino > ? AND ino <= ? AND remote_id IS NOT NULL AND seen < ?")
   const lastIno = db.prepare<{ readonly n: number | null }>("SELECT max(ino) AS n FROM items")
   const leftovers = select(
@@ -164,14 +172,24 @@ export const makeItemTable = (db: Database): ItemTable => {
     db.prepare(`UPDATE items SET size = ?, mtime_sec = ?, mtime_nsec = ?, ctime_sec = ?, ctime_nsec = ?,
     btime_sec = ?, btime_nsec = ?, mode = ? WHERE ino = ?`)
   const body = db.prepare("UPDATE items SET content = ?, generation = ? WHERE ino = ?")
+  const content = db.prepare("UPDATE items SET content = ? WHERE ino = ?")
   const localOnly = db.prepare("UPDATE items SET local_only = ? WHERE ino = ?")
   const complete = db.prepare("UPDATE items SET complete = ? WHERE ino = ?")
   const forgotten = db.prepare("UPDATE items SET forgotten = ? WHERE ino = ?")
+  const forgetDetached = db.prepare("UPDATE items SET forgotten = 1 WHERE parent IS NULL")
   const seen = db.prepare("UPDATE items SET seen = ? WHERE ino = ?")
 
+  const row = (ino: number): Row | undefined => {
+    const known = recent.get(ino)
+    if (known !== undefined) return known
+    const found = get.get(ino)
+    return found === undefined ? undefined : recent.add(toRow(found))
+  }
+  const rowOf = (found: { readonly ino: number } | undefined) => (found === undefined ? undefined : row(found.ino))
+
   return {
-    get: (ino) => optional(get.get(ino)),
-    child: (parent, name) => optional(child.get(parent, fold(name))),
+    get: row,
+    child: (parent, name) => rowOf(child.get(parent, fold(name))),
     children: (parent, after, limit) => children.all(parent, after, limit).map(toRow),
     childInos: (parent) => childInos.all(parent).map((row) => Ino(row.ino)),
     isWithin: (ino, folder) => {
@@ -184,7 +202,7 @@ export const makeItemTable = (db: Database): ItemTable => {
     },
     hasChildren: (parent) => anyChild.get(parent) !== undefined,
     subdirectories: (parent) => folders.get(parent)?.n ?? 0,
-    byRemoteId: (id) => optional(byRemoteId.get(id)),
+    byRemoteId: (id) => rowOf(byRemoteId.get(id)),
     unseen: (after, until, enumeration) => unseen.all(after, until, enumeration).map(toRow),
     lastIno: () => lastIno.get()?.n ?? 0,
     leftovers: (limit) => leftovers.all(limit).map(toRow),
@@ -214,17 +232,53 @@ export const makeItemTable = (db: Database): ItemTable => {
         Number(row.forgotten),
         row.seen
       )
-      return Ino(result.lastInsertRowid)
+      const ino = Ino(result.lastInsertRowid)
+      recent.add({ ...row, ino })
+      return ino
     },
-    delete: (ino) => void remove.run(ino),
-    place: (ino, parent, name, ctime) => void place.run(parent, name, fold(name), ctime.sec, ctime.nsec, ino),
-    identify: (ino, { remoteId, eTag, cTag, hash }) => void identify.run(remoteId, eTag, cTag, hash, ino),
-    attributes: (ino, { size, mtime, ctime, btime, mode }) =>
-      void attributes.run(size, mtime.sec, mtime.nsec, ctime.sec, ctime.nsec, btime.sec, btime.nsec, mode, ino),
-    body: (ino, content, generation) => void body.run(content, generation, ino),
-    localOnly: (ino, value) => void localOnly.run(Number(value), ino),
-    complete: (ino, value) => void complete.run(Number(value), ino),
-    forgotten: (ino, value) => void forgotten.run(Number(value), ino),
-    seen: (ino, enumeration) => void seen.run(enumeration, ino)
+    delete: (ino) => {
+      remove.run(ino)
+      recent.delete(ino)
+    },
+    place: (ino, parent, name, ctime) => {
+      place.run(parent, name, fold(name), ctime.sec, ctime.nsec, ino)
+      recent.change(ino, { parent, name, ctime })
+    },
+    identify: (ino, { remoteId, eTag, cTag, hash }) => {
+      identify.run(remoteId, eTag, cTag, hash, ino)
+      recent.change(ino, { remoteId, eTag, cTag, hash })
+    },
+    attributes: (ino, { size, mtime, ctime, btime, mode }) => {
+      attributes.run(size, mtime.sec, mtime.nsec, ctime.sec, ctime.nsec, btime.sec, btime.nsec, mode, ino)
+      recent.change(ino, { size, mtime, ctime, btime, mode })
+    },
+    body: (ino, key, generation) => {
+      body.run(key, generation, ino)
+      recent.change(ino, { content: key, generation })
+    },
+    content: (ino, key) => {
+      content.run(key, ino)
+      recent.change(ino, { content: key })
+    },
+    localOnly: (ino, value) => {
+      localOnly.run(Number(value), ino)
+      recent.change(ino, { localOnly: value })
+    },
+    complete: (ino, value) => {
+      complete.run(Number(value), ino)
+      recent.change(ino, { complete: value })
+    },
+    forgotten: (ino, value) => {
+      forgotten.run(Number(value), ino)
+      recent.change(ino, { forgotten: value })
+    },
+    forgetDetached: () => {
+      forgetDetached.run()
+      recent.clear()
+    },
+    seen: (ino, enumeration) => {
+      seen.run(enumeration, ino)
+      recent.change(ino, { seen: enumeration })
+    }
   }
 }

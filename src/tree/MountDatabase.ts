@@ -14,6 +14,7 @@ import { Events } from "../events/Events.ts"
 import { makePrivateDirectory } from "../platform/Directories.ts"
 import * as Sqlite from "../platform/Sqlite.ts"
 import type { SqliteError } from "../platform/SqliteError.ts"
+import { type ItemTable, makeItemTable } from "./ItemTable.ts"
 import { applicationId, migrations } from "./schema.ts"
 
 /** Why a mount has no database. `Refused`: not ours or newer, untouched. `Unusable`: the disk does not let us. */
@@ -32,6 +33,8 @@ export class MountDatabase extends Context.Service<
   MountDatabase,
   {
     readonly db: Sqlite.Database
+    /** The rows of its items, for all who write to them. */
+    readonly items: ItemTable
     /** Where the damaged predecessor was moved; none when this is the database of the last run or of a first one. */
     readonly rebuilt: Option.Option<string>
     /** There was no database, or none of use: contents beside it are of a lost one and may hold unsent changes. */
@@ -48,7 +51,7 @@ const make = Effect.fn("MountDatabase.make")(function* (path: string) {
   yield* onDisk(path, () => makePrivateDirectory(dirname(path)))
   const isNew = !existsSync(path)
   const opened = yield* Effect.result(openPrivately(path))
-  if (opened._tag === "Success") return MountDatabase.of({ db: opened.success, rebuilt: Option.none(), isNew })
+  if (opened._tag === "Success") return yield* service(opened.success, { rebuilt: Option.none(), isNew })
   const error = opened.failure
   if (error._tag === "MountDatabaseError") return yield* error
   if (error.reason !== "Corrupt" && error.reason !== "NotADatabase") return yield* refusal(error)
@@ -61,8 +64,19 @@ const make = Effect.fn("MountDatabase.make")(function* (path: string) {
   yield* Effect.logWarning(detail)
   const events = yield* Events
   yield* events.publish({ _tag: "CacheRebuilt", detail })
-  return MountDatabase.of({ db, rebuilt: Option.some(aside), isNew: true })
+  return yield* service(db, { rebuilt: Option.some(aside), isNew: true })
 })
+
+const service = (
+  db: Sqlite.Database,
+  origin: Pick<MountDatabase["Service"], "rebuilt" | "isNew">
+): Effect.Effect<MountDatabase["Service"], MountDatabaseError> =>
+  db
+    .try(() => makeItemTable(db))
+    .pipe(
+      Effect.map((items) => MountDatabase.of({ db, items, ...origin })),
+      Effect.mapError(refusal)
+    )
 
 /**
  * The database holds upload URLs, which are secrets: only its owner may read it (SQLite gives the WAL the same mode).

@@ -73,6 +73,8 @@ export interface ContentCommit {
   readonly dirty: Uint8Array
   /** Every byte is here; left as it was when not given. Only a complete body may take over another item's identity. */
   readonly complete?: boolean
+  /** What the body takes on the disk; left as it was when not given. */
+  readonly diskBytes?: number
 }
 
 export interface RenameTarget {

@@ -128,7 +128,7 @@ export const commitContent = (
   const before = bodies.get(commit.content)
   items.body(ino, commit.content, commit.generation)
   items.attributes(ino, { ...row, size: commit.size, mtime: commit.mtime, ctime: txTime(tx) })
-  bodies.commit(commit)
+  bodies.commit(commit, tx.now)
   // A fresh body counts its generations from the start and may meet the number that the server has of an older one.
   const edited = before === undefined || before.editing || before.generation !== commit.generation
   const base = journal.base(ino)

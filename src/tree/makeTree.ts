@@ -10,7 +10,7 @@ import { HostName } from "./conflictName.ts"
 import { makeCursorTable } from "./CursorTable.ts"
 import { makeFlushToDisk } from "./flushToDisk.ts"
 import { rootIno } from "./Item.ts"
-import { makeItemTable } from "./ItemTable.ts"
+import type { ItemTable } from "./ItemTable.ts"
 import { milliseconds } from "./journalAlgebra.ts"
 import { makeJournalTable } from "./JournalTable.ts"
 import * as Local from "./localChanges.ts"
@@ -29,9 +29,9 @@ import { makeXattrTable } from "./XattrTable.ts"
 const changesCapacity = 1_024
 
 export const makeTree = Effect.gen(function* () {
-  const { db } = yield* MountDatabase
+  const { db, items: table } = yield* MountDatabase
   const events = yield* Events
-  const state = makeState(db, yield* HostName)
+  const state = makeState(db, table, yield* HostName)
   const { items, journal, cursor, xattrs } = state
   const queries = makeQueries(state)
   const changes = yield* PubSub.bounded<ReadonlyArray<TreeChange>>(changesCapacity)
@@ -191,10 +191,10 @@ type LocalChanges =
   | "flushToDisk"
 type Pushed = "expedite" | "confirm" | "postpone" | "park" | "unpark" | "resolveConflict" | "saveUpload" | "dropUpload"
 
-const makeState = (db: Database, host: string): TreeState => ({
+const makeState = (db: Database, items: ItemTable, host: string): TreeState => ({
   db,
   host,
-  items: makeItemTable(db),
+  items,
   journal: makeJournalTable(db),
   bodies: makeBodyTable(db),
   cursor: makeCursorTable(db),
@@ -253,5 +253,5 @@ const purgeLeftovers = Effect.fnUntraced(function* (
     return leftovers.length
   })
   while ((yield* purgeSome) > 0) yield* Effect.yieldNow
-  yield* transact(() => state.db.exec("UPDATE items SET forgotten = 1 WHERE parent IS NULL"))
+  yield* transact(() => items.forgetDetached())
 })

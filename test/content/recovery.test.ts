@@ -51,6 +51,26 @@ describe("after a kill", () => {
     })
   )
 
+  it.live("a new file has what was written to it; one that was only created is empty and as old as it was", () =>
+    Effect.gen(function* () {
+      const directory = yield* Harness.temporaryDirectory
+      yield* crash(directory, "created")
+      yield* Harness.run(
+        directory,
+        Effect.gen(function* () {
+          const tree = yield* Tree
+          equal(yield* contentOf("/notes"), text("never closed"))
+          const lock = yield* Harness.itemAt("/lock")
+          assert.deepStrictEqual(lock.mtime, lock.btime)
+          equal(yield* contentOf("/lock"), text(""))
+          const kinds = (path: string) => tree.intents(tree.resolve(path)!.ino).map(({ kind }) => kind)
+          assert.deepStrictEqual(kinds("/notes"), ["create", "content"])
+          assert.deepStrictEqual(kinds("/lock"), ["create"])
+        })
+      )
+    })
+  )
+
   it.live("what was recorded stays as it was recorded", () =>
     Effect.gen(function* () {
       const directory = yield* Harness.temporaryDirectory

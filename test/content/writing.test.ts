@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue } from "effect"
 import { ContentStore, type Snapshot } from "../../src/content/ContentStore.ts"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
+import { MountDatabase } from "../../src/tree/MountDatabase.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import * as Harness from "./harness.ts"
 
@@ -65,6 +66,30 @@ describe("edits", () => {
         })
       )
     })
+  )
+
+  it.live("of a new file do not ask; one that was committed without any asks with the next write", () =>
+    inStore(() =>
+      Effect.gen(function* () {
+        const store = yield* ContentStore
+        const { db } = yield* MountDatabase
+        const { ino } = yield* Harness.localFile("notes")
+        const editing = db.prepare<{ readonly editing: number }>("SELECT editing FROM contents WHERE ino = ?")
+        const begun = () => editing.get(ino)?.editing
+        yield* Harness.using(ino, (content) =>
+          Effect.gen(function* () {
+            assert.deepStrictEqual([begun(), store.table.state(content)?.modified], [1, false])
+            yield* store.commit(content)
+            assert.strictEqual(begun(), 0)
+            yield* Harness.write(content, 0, text("one"))
+            assert.strictEqual(begun(), 1)
+            yield* store.commit(content)
+            assert.strictEqual(begun(), 0)
+          })
+        )
+        assert.strictEqual((yield* Harness.itemOf(ino)).size, 3)
+      })
+    )
   )
 
   it.live("of a ghost survive the download that comes later, and the result has both", () =>

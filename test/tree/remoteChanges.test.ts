@@ -32,8 +32,8 @@ const hydrate = (path: string) =>
   Effect.gen(function* () {
     const { ino, cTag } = yield* find(path)
     const key = yield* makeBody(ino, true, cTag)
-    const { db } = yield* MountDatabase
-    db.prepare("UPDATE items SET content = ? WHERE ino = ?").run(key, ino)
+    const { items } = yield* MountDatabase
+    items.content(ino, key)
     return key
   })
 

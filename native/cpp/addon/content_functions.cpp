@@ -27,7 +27,7 @@ napi_value extentList(napi_env env, const std::vector<Extent>& extents) {
   return list;
 }
 
-// openContent(table, id, path, create, modified, validAll, valid, dirty); scratch: size, mtime, generation
+// openContent(table, id, path, create, modified, validAll, valid, dirty, permitted); scratch: size, mtime, generation
 napi_value openContent(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.table();
@@ -37,6 +37,7 @@ napi_value openContent(napi_env env, napi_callback_info info) {
   spec.create = arguments.flag(3);
   spec.modified = arguments.flag(4);
   spec.validAll = arguments.flag(5);
+  spec.permitted = arguments.flag(8);
   if (!extentsOf(arguments, 6, spec.valid) || !extentsOf(arguments, 7, spec.dirty)) return arguments.invalid();
   Fields fields(handle->scratch, handle->scratchLength);
   spec.size = fields.integer();

@@ -6,7 +6,8 @@
 // - dirty is a subset of valid. Filling never touches valid bytes, so a download can never overwrite a local change.
 // - A byte range is requested at most once at a time: `requested` holds what was asked for and neither filled nor
 //   failed.
-// - The first write to an unmodified content waits for permission (`dirty` request); later writers queue behind it.
+// - The first write to an unmodified content waits for permission (`dirty` request), unless it was opened as permitted;
+//   later writers queue behind it.
 // - While frozen, the file that was open at that moment is never changed any more: the first change copies it, renames
 //   the copy over the path and goes on there.
 //
@@ -41,6 +42,8 @@ struct ContentSpec {
   std::vector<Extent> valid;
   std::vector<Extent> dirty;
   bool modified = false;
+  /// The first write goes ahead without asking: whoever opens it has recorded already that it will be edited.
+  bool permitted = false;
   uint64_t generation = 0;
 };
 

@@ -16,7 +16,7 @@ Content::Content(const ContentSpec& spec, std::shared_ptr<BackingFile> file)
       generation_(spec.generation),
       flushedGeneration_(spec.generation),
       modified_(spec.modified),
-      permission_(spec.modified ? Permission::Granted : Permission::Ask) {
+      permission_(spec.modified || spec.permitted ? Permission::Granted : Permission::Ask) {
   if (spec.validAll) valid_.add(0, size_);
   for (const Extent& range : spec.valid) valid_.add(range.start, std::min(range.end, size_));
   for (const Extent& range : spec.dirty) {

@@ -123,6 +123,21 @@ TEST(content_write_waits_for_permission) {
   CHECK(content->write("e", 1, 2, false, released) == -EAGAIN);
 }
 
+TEST(content_opened_as_permitted_asks_after_it_was_clean) {
+  TemporaryFile file;
+  ContentSpec spec;
+  spec.path = file.path();
+  spec.permitted = true;
+  std::shared_ptr<Content> content;
+  CHECK(Content::open(spec, content) == 0);
+  CHECK(!content->snapshot().modified);
+  std::vector<WaiterId> released;
+  CHECK(content->write("a", 1, 0, false, released) == 1);
+  CHECK(content->snapshot().modified);
+  CHECK(content->markClean(1));
+  CHECK(content->write("b", 1, 1, false, released) == -EAGAIN);
+}
+
 TEST(content_freeze_keeps_the_old_file) {
   TemporaryFile file;
   auto content = ghost(file, 100);

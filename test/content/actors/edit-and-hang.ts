@@ -17,6 +17,13 @@ const scenes: Readonly<Record<string, Effect.Effect<void, unknown, Harness.Servi
     yield* store.commit(content)
     yield* Harness.write(content, 8, text(" and not"))
   }),
+  /** A new file that was written and never closed, and one that was only created. */
+  created: Effect.gen(function* () {
+    const store = yield* ContentStore
+    const written = yield* store.open((yield* Harness.localFile("notes")).ino)
+    yield* Harness.write(written.content, 0, text("never closed"))
+    yield* store.open((yield* Harness.localFile("lock")).ino)
+  }),
   /** Written and closed by its writer while a reader keeps it open. */
   closed: Effect.gen(function* () {
     const store = yield* ContentStore
