@@ -17,15 +17,15 @@ export interface Subject {
 }
 
 const example = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c"
-const program = join(import.meta.dirname, "../dist/main.js")
+export const program = join(import.meta.dirname, "../dist/main.js")
 
 /** Limits for mounting, settling and unmounting, in milliseconds. */
 const mountLimit = 15_000
 const settleLimit = 60_000
 const stopLimit = 20_000
 
-export const exec = (command: string, args: ReadonlyArray<string>): Promise<string> =>
-  output(spawn(command, args), command)
+export const exec = (command: string, args: ReadonlyArray<string>, env = process.env): Promise<string> =>
+  output(spawn(command, args, { env }), command)
 
 /** Says what is missing before anything is made. */
 export const requirements = (): void => {
@@ -65,15 +65,15 @@ export const onemount = async (root: string): Promise<Subject> => {
   return { name: "onemount", directory, settle, stop }
 }
 
-interface Server {
+export interface Server {
   readonly process: ChildProcess
   readonly ended: Promise<void>
   /** Both streams so far, shown only when something goes wrong. */
   log(): string
 }
 
-const start = (command: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = process.env): Server => {
-  const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] })
+export const start = (command: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = process.env): Server => {
+  const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] })
   let text = ""
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk))
@@ -86,7 +86,7 @@ const isMounted = async (directory: string): Promise<boolean> =>
   (await readFile("/proc/self/mountinfo", "utf8")).includes(` ${directory} `)
 
 /** Waits until it is mounted (and, where it says so, has `line` in its output); returns how to end it. */
-const serving = async (server: Server, directory: string, line?: RegExp): Promise<() => Promise<void>> => {
+export const serving = async (server: Server, directory: string, line?: RegExp): Promise<() => Promise<void>> => {
   const stop = () => end(server, directory)
   const deadline = performance.now() + mountLimit
   while (!(await isMounted(directory)) || line?.test(server.log()) === false) {
