@@ -259,7 +259,10 @@ const drain = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
   yield* lifecycle.stage({
     phase: "DRAINING",
     budget,
-    work: Effect.andThen(Context.get(mounted, FuseSession).drain, Effect.raceFirst(upload, unreachable(sync, events))),
+    work: Effect.andThen(
+      Context.get(mounted, FuseSession).drain(budget + lastMoments),
+      Effect.raceFirst(upload, unreachable(sync, events))
+    ),
     left: Effect.sync(() => {
       const { intents } = tree.summary()
       return intents === 0 ? "" : `${intents} changes, sent at the next mount`

@@ -18,6 +18,17 @@ export interface NativeTable {
 
 export type MountFailure = readonly [errno: number, message: string]
 
+export type NativeReport = readonly [
+  outcome: number,
+  draining: number,
+  unmounting: number,
+  closing: number,
+  drained: number,
+  abandoned: number,
+  asked: string,
+  reason: string
+]
+
 export interface Binding {
   mount(
     mountpoint: string,
@@ -37,11 +48,17 @@ export interface Binding {
   notified(session: NativeSession): number | Promise<number>
   bumpEpoch(session: NativeSession): number
   invalidateAttributes(session: NativeSession, nodes: Float64Array): number
-  unmount(
+  shutdown(
     session: NativeSession,
-    deadline: number,
-    force: boolean
-  ): Promise<readonly [outcome: number, durationMs: number, abandoned: number, reason: string]>
+    reason: string,
+    drain: number,
+    unmount: number,
+    force: boolean,
+    onPhase: (phase: number, before: number) => void
+  ): number | Promise<NativeReport>
+  proceed(session: NativeSession, unmount: number): number
+  force(session: NativeSession, reason: string): number
+  phase(session: NativeSession): number
   close(session: NativeSession): number
   abandon(session: NativeSession): number
   statistics(session: NativeSession, out: Float64Array): number

@@ -4,6 +4,7 @@ import { RecordBuffer } from "./decode.ts"
 import { Packer, putAttrReply, putEntry, putOpen, putStatFs, scratchLength } from "./encode.ts"
 import { ContentTable } from "./content-table.ts"
 import { FuseError } from "./errors.ts"
+import { phaseOf, reportOf } from "./shutdown.ts"
 import { decodeStatistics, statisticsLength } from "./statistics.ts"
 import type {
   Attr,
@@ -11,9 +12,11 @@ import type {
   Entry,
   Notification,
   OpenReply,
+  Phase,
   Request,
   RequestId,
   SessionStats,
+  ShutdownOptions,
   StatFs,
   MountOptions,
   NodeId,
@@ -26,13 +29,13 @@ import {
   checkFunction,
   checkInteger,
   checkMountOptions,
+  checkShutdownOptions,
   checkUnmountOptions
 } from "./validate.ts"
 
 /** Room for a batch; the largest record is an extended attribute's value (64 KiB). */
 const batchWords = 32 * 1024
 const largestBatch = 256
-const outcomes = ["graceful", "forced", "gone"] as const
 
 const isFailure = (result: NativeSession | MountFailure): result is MountFailure => Array.isArray(result)
 
@@ -54,7 +57,7 @@ export class Session {
   readonly #records = new RecordBuffer(batchWords)
   readonly #packer = new Packer()
   readonly #statistics = new Float64Array(statisticsLength)
-  #unmounting: Promise<UnmountReport> | undefined
+  #ending: Promise<UnmountReport> | undefined
 
   static #abandonAll(this: void): void {
     for (const session of mounted) binding.abandon(session.#native)
@@ -199,23 +202,41 @@ export class Session {
     this.#check("invalidateAttributes", binding.invalidateAttributes(this.#native, Float64Array.from(nodes)))
   }
 
-  /**
-   * Idempotent: further calls get the first one's report; one with `force` ends the patience of a first one without.
-   * Keep taking and answering requests until it resolves.
-   */
-  unmount(options: UnmountOptions): Promise<UnmountReport> {
-    const { deadline, force } = checkUnmountOptions(options)
-    if (this.#unmounting === undefined) this.#unmounting = this.#unmount(deadline, force)
-    else if (force && mounted.has(this)) void binding.unmount(this.#native, deadline, force)
-    return this.#unmounting
+  get phase(): Phase {
+    return phaseOf(binding.phase(this.#native))
   }
 
-  async #unmount(deadline: number, force: boolean): Promise<UnmountReport> {
-    const [outcome, durationMs, abandoned, reason] = await binding.unmount(this.#native, deadline, force)
+  /**
+   * Begins the end, in phases with a limit each (types.ts, `ShutdownOptions`). Changes are refused from here on. Keep
+   * taking and answering requests until it resolves. Idempotent: the first call's options count, further calls get its
+   * report.
+   */
+  shutdown(options: ShutdownOptions = {}): Promise<UnmountReport> {
+    this.#ending ??= this.#shutdown(checkShutdownOptions(options))
+    return this.#ending
+  }
+
+  /** Unmounts, or ends the drain of a shutdown under way; `force` ends every patience, at any moment. */
+  unmount(options: UnmountOptions): Promise<UnmountReport> {
+    const { deadline, force } = checkUnmountOptions(options)
+    if (this.#ending === undefined) return this.shutdown({ reason: "unmount", unmount: deadline, force })
+    if (force) binding.force(this.#native, "force was asked for")
+    else binding.proceed(this.#native, deadline)
+    return this.#ending
+  }
+
+  async #shutdown({ drain, force, onEvent, reason, unmount }: Required<ShutdownOptions>): Promise<UnmountReport> {
+    const begun = binding.shutdown(this.#native, reason, drain, unmount, force, (phase, before) =>
+      onEvent({ type: "phase", phase: phaseOf(phase), before })
+    )
+    if (typeof begun === "number") throw new FuseError(-begun, "shutdown")
+    onEvent({ type: "begin", reason })
+    const report = reportOf(await begun)
     mounted.delete(this)
     if (mounted.size === 0) process.off("exit", Session.#abandonAll)
     binding.close(this.#native)
-    return { outcome: outcomes[outcome] ?? "forced", reason, durationMs, abandoned }
+    onEvent({ type: "complete", report })
+    return report
   }
 
   stats(): SessionStats {

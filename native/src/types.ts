@@ -301,11 +301,40 @@ export interface UnmountOptions {
   readonly force?: boolean
 }
 
+/** Never back. `draining` serves reads and refuses new changes with EBUSY. */
+export type Phase = "running" | "draining" | "unmounting" | "closed"
+
+export interface ShutdownOptions {
+  /** For people: who or what asked. */
+  readonly reason?: string
+  /** Longest `draining` in ms, default 0: until `unmount` is called or the time is over. */
+  readonly drain?: number
+  /** How long a busy mount is asked politely in ms, default 0; counted from the beginning of `unmounting`. */
+  readonly unmount?: number
+  /** Nothing waits for anybody. */
+  readonly force?: boolean
+  /** Called on this thread, in order. */
+  readonly onEvent?: (event: ShutdownEvent) => void
+}
+
+export type ShutdownEvent =
+  | { readonly type: "begin"; readonly reason: string }
+  /** `phase` was entered; the one before took `before` ms. */
+  | { readonly type: "phase"; readonly phase: Phase; readonly before: number }
+  | { readonly type: "complete"; readonly report: UnmountReport }
+
 export interface UnmountReport {
   /** `graceful`: plain unmount. `forced`: MNT_FORCE and MNT_DETACH (or fusermount3 -u -z) were needed. `gone`: was not mounted any more. */
   readonly outcome: "graceful" | "forced" | "gone"
+  /** Why the end was asked for. */
+  readonly asked: string
+  /** How it came: `unmounted`, `busy until the deadline`, ... */
   readonly reason: string
   readonly durationMs: number
+  /** Milliseconds of each phase; `closing` is from the end of the mount to the end of the last thread. */
+  readonly phases: { readonly draining: number; readonly unmounting: number; readonly closing: number }
+  /** False: the drain was ended by its deadline, by force, or with the connection. */
+  readonly drained: boolean
   /** Requests that were failed to get out. */
   readonly abandoned: number
 }

@@ -1,6 +1,6 @@
 /** Checks of what users pass in: each throws a FuseError that names the argument and what it has to be. */
 import { FuseError } from "./errors.ts"
-import type { ContentOptions, MountOptions, Time, UnmountOptions } from "./types.ts"
+import type { ContentOptions, MountOptions, ShutdownOptions, Time, UnmountOptions } from "./types.ts"
 
 const refuse = (syscall: string, what: string, value: unknown): never => {
   const shown = typeof value === "string" ? JSON.stringify(value) : String(value)
@@ -87,16 +87,34 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
   }
 }
 
+/** Milliseconds up to an hour, whole ones. */
+const checkLimit = (syscall: string, name: string, value: unknown): number =>
+  Math.floor(
+    typeof value === "number" && value >= 0 && value <= 3_600_000
+      ? value
+      : refuse(syscall, `${name} has to be milliseconds from 0 to 3600000`, value)
+  )
+
 export const checkUnmountOptions = (options: UnmountOptions): Required<UnmountOptions> => {
   checkObject("unmount", options)
   checkKeys("unmount", options, ["deadline", "force"])
   return {
-    deadline: Math.floor(
-      typeof options.deadline === "number" && options.deadline >= 0 && options.deadline <= 3_600_000
-        ? options.deadline
-        : refuse("unmount", "deadline has to be milliseconds from 0 to 3600000", options.deadline)
-    ),
+    deadline: checkLimit("unmount", "deadline", options.deadline),
     force: checkFlag("unmount", "force", options.force)
+  }
+}
+
+export const checkShutdownOptions = (options: ShutdownOptions): Required<ShutdownOptions> => {
+  checkObject("shutdown", options)
+  checkKeys("shutdown", options, ["reason", "drain", "unmount", "force", "onEvent"])
+  const { onEvent = () => undefined } = options
+  checkFunction("shutdown", "onEvent", onEvent)
+  return {
+    reason: checkString("shutdown", "reason", options.reason ?? "shutdown"),
+    drain: checkLimit("shutdown", "drain", options.drain ?? 0),
+    unmount: checkLimit("shutdown", "unmount", options.unmount ?? 0),
+    force: checkFlag("shutdown", "force", options.force),
+    onEvent
   }
 }
 

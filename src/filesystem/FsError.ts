@@ -25,7 +25,6 @@ export const FsErrorReason = Schema.Literals([
   "Stale",
   "Offline",
   "TimedOut",
-  "ShuttingDown",
   "Interrupted",
   "Io"
 ])

@@ -14,7 +14,7 @@ import type { FsError } from "../filesystem/FsError.ts"
 import { EINTR, EIO, ENODEV, errnoOf } from "./errno.ts"
 import type { KernelSession } from "./replies.ts"
 import { RequestOrder } from "./RequestOrder.ts"
-import { changedInos, startsChange, type Answered } from "./requestClasses.ts"
+import { changedInos, type Answered } from "./requestClasses.ts"
 import * as Requests from "./requests.ts"
 
 /** A request that did not end at once. */
@@ -34,8 +34,6 @@ interface Running extends RunningRequest {
 export interface Dispatch {
   /** Takes a batch from the session and starts it; the binding calls again while more wait. */
   drain(): void
-  /** From now on nothing begins that would change the drive; what runs and what is open may finish. */
-  refuseChanges(): void
   running(): ReadonlyArray<RunningRequest>
 }
 
@@ -53,7 +51,6 @@ export const make = Effect.fnUntraced(function* (
   const { handle } = Requests.make(layers)
   const order = new RequestOrder()
   const running = new Map<RequestId, Running>()
-  let refusing = false
 
   const report = (problem: string, cause: Cause.Cause<unknown>) => {
     Fiber.runIn(fork(Effect.logError(problem, cause)), scope)
@@ -105,7 +102,6 @@ export const make = Effect.fnUntraced(function* (
   const start = (request: Answered) => {
     const { id, op } = request
     if (scope.state._tag === "Closed") return replyError(id, op, ENODEV)
-    if (refusing && startsChange(request)) return replyError(id, op, errnoOf("ShuttingDown"))
     const inos = changedInos(request, nodes)
     if (inos === undefined) return run(request, undefined)
     let started = false
@@ -160,9 +156,6 @@ export const make = Effect.fnUntraced(function* (
   return {
     drain: () => {
       for (const request of layers.session().take()) accept(request)
-    },
-    refuseChanges: () => {
-      refusing = true
     },
     running: () => Array.from(running.values(), ({ id, op, since }) => ({ id, op, since }))
   }

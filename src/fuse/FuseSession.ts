@@ -2,13 +2,14 @@
  * One mount: the binding's session, the fibers that answer it and the one that invalidates the kernel's caches, in one
  * scope.
  *
- * Model: the mount exists as long as the scope. When it closes, changes are refused, the mount is taken away (plainly
- * while nobody uses it, by force after the deadline) while requests are still answered, and only then the remaining
- * fibers end. Somebody else may unmount, too: `closed` tells.
+ * Model: the mount exists as long as the scope. Its end is the binding's shutdown (native/README.md, "Ending"): from
+ * `drain` on changes are refused, `unmount` takes the mount away (plainly while nobody uses it, by force after the
+ * deadline) while requests are still answered, and only then the remaining fibers end. The limits hold natively, even
+ * while this thread does not turn. Somebody else may unmount, too: `closed` tells.
  *
  * Assumption: this process never touches its own mountpoint; the proof of readiness is a child process.
  */
-import type { SessionStats, UnmountOptions, UnmountReport } from "@onemount/fuse-native"
+import type { SessionStats, ShutdownOptions, UnmountOptions, UnmountReport } from "@onemount/fuse-native"
 import { Session } from "@onemount/fuse-native"
 import { Cause, Context, Deferred, Effect, Exit, Layer, PubSub, Scope } from "effect"
 import { ContentStore } from "../content/ContentStore.ts"
@@ -61,8 +62,11 @@ export class FuseSession extends Context.Service<
     /** Done with the reason when the connection ended, whoever ended it. */
     readonly closed: Deferred.Deferred<string>
     readonly stats: Effect.Effect<FuseStats>
-    /** Refuses what would begin a change (EBUSY); what runs and what is open may finish. */
-    readonly drain: Effect.Effect<void>
+    /**
+     * Refuses what would begin a change (EBUSY); what runs and what is open may finish. When nobody unmounts within
+     * `limit` milliseconds, the binding does.
+     */
+    drain(limit: number): Effect.Effect<void>
     /** Unmounts now; further calls get the first one's report. */
     unmount(options: UnmountOptions): Effect.Effect<UnmountReport>
   }
@@ -91,12 +95,23 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
     onClosed: (reason) => Deferred.doneUnsafe(closed, Exit.succeed(reason))
   }).pipe(Scope.provide(serving))
 
-  const drain = Effect.sync(() => dispatch.refuseChanges())
+  const deadline = options.unmountDeadline ?? 8_000
+  const shutdown = (mounted: Session, how: ShutdownOptions) =>
+    mounted.shutdown({
+      ...how,
+      onEvent: ({ type }) => {
+        if (type === "complete") Deferred.doneUnsafe(closed, Exit.succeed("unmounted"))
+      }
+    })
   const unmount = (mounted: Session, how: UnmountOptions) =>
-    Effect.promise(() => mounted.unmount(how)).pipe(Effect.tap(() => Deferred.succeed(closed, "unmounted")))
+    Effect.promise(() =>
+      mounted.phase === "running"
+        ? shutdown(mounted, { reason: "unmount", unmount: how.deadline, force: how.force ?? false })
+        : mounted.unmount(how)
+    )
   const session: Session = yield* Effect.acquireRelease(
     mount(options, content, () => dispatch.drain()),
-    (mounted) => Effect.andThen(drain, unmount(mounted, { deadline: options.unmountDeadline ?? 8_000 }))
+    (mounted) => Effect.flatMap(unmount(mounted, { deadline }), logReport)
   )
 
   const notify = Effect.map(PubSub.take(changes), (batch) => {
@@ -129,10 +144,15 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
       handles: handles.size,
       running: dispatch.running()
     })),
-    drain,
+    drain: (limit) => Effect.sync(() => void shutdown(session, { reason: "drain", drain: limit, unmount: deadline })),
     unmount: (how) => unmount(session, how)
   })
 })
+
+const logReport = ({ abandoned, outcome, phases, reason }: UnmountReport) =>
+  (outcome === "forced" ? Effect.logWarning : Effect.logDebug)(`mount ended (${outcome}: ${reason})`).pipe(
+    Effect.annotateLogs({ ...phases, abandoned })
+  )
 
 const mount = (options: FuseSessionOptions, content: ContentStore["Service"], onRequests: () => void) =>
   Effect.try({

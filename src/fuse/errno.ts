@@ -38,7 +38,6 @@ const table: Record<FsErrorReason, number> = {
   Offline: errno.ENETUNREACH,
   TimedOut: errno.ETIMEDOUT,
   // The mount is about to go: "device or resource busy" is what a person can act on.
-  ShuttingDown: errno.EBUSY,
   Interrupted: errno.EINTR,
   Io: errno.EIO
 }

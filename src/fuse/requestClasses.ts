@@ -1,4 +1,4 @@
-/** What kinds of requests there are, as far as their order and the end of a mount are concerned. */
+/** What kinds of requests there are, as far as their order is concerned. */
 import type { Request } from "@onemount/fuse-native"
 import type { Ino } from "../tree/Item.ts"
 import type { NodeTable } from "./NodeTable.ts"
@@ -32,26 +32,5 @@ export const changedInos = (request: Answered, nodes: NodeTable): ReadonlyArray<
       return [nodes.ino(request.parent), nodes.ino(request.newParent)]
     default:
       return undefined
-  }
-}
-
-/** Requests that start a change nobody has begun yet: refused once the mount is on its way out. */
-export const startsChange = (request: Answered): boolean => {
-  switch (request.op) {
-    case "mknod":
-    case "mkdir":
-    case "create":
-    case "unlink":
-    case "rmdir":
-    case "rename":
-    case "setxattr":
-    case "removexattr":
-      return true
-    case "setattr":
-      return request.handle === undefined
-    case "open":
-      return isWritable(request.flags)
-    default:
-      return false
   }
 }

@@ -230,21 +230,6 @@ describe("Dispatch", () => {
     })
   )
 
-  it.effect("refuses to begin changes on the way out, and finishes what is open", () =>
-    Effect.gen(function* () {
-      const { one, error, reply, dispatch } = yield* mounted({
-        flush: () => Effect.void,
-        stat: () => Effect.succeed(statOf(7, "a"))
-      })
-      dispatch.refuseChanges()
-      assert.strictEqual(error(one({ op: "mkdir", parent: node(1), name: "d", mode: 0 })), errno.EBUSY)
-      assert.strictEqual(error(one({ op: "open", node: node(7), flags: constants.O_RDWR })), errno.EBUSY)
-      assert.strictEqual(error(one(setattr(7))), errno.EBUSY)
-      reply(one({ op: "flush", node: node(7), handle: handle(1), content: content(3) }), "replyOk")
-      reply(one({ op: "getattr", node: node(7), handle: undefined }), "replyAttr")
-    })
-  )
-
   it.effect("tells the kernel to ask again for every spelling it was told to be absent", () =>
     Effect.gen(function* () {
       const { ask, one, session } = yield* mounted({

@@ -18,7 +18,6 @@ describe("errno", () => {
     assert.strictEqual(errnoOf("NameTooLong"), errno.ENAMETOOLONG)
     assert.strictEqual(errnoOf("NoSpace"), errno.ENOSPC)
     assert.strictEqual(errnoOf("Offline"), errno.ENETUNREACH)
-    assert.strictEqual(errnoOf("ShuttingDown"), errno.EBUSY)
     assert.strictEqual(errnoOf("Io"), errno.EIO)
   })
 })

@@ -93,7 +93,7 @@ const run = Effect.fnUntraced(function* (command: Command) {
     case "release":
       return yield* (yield* GraphServer.Faults).clear
     case "drain":
-      return yield* (yield* FuseSession).drain
+      return yield* (yield* FuseSession).drain(60_000)
     case "closed":
       return yield* Deferred.await((yield* FuseSession).closed)
     case "stats":

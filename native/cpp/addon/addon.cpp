@@ -1,6 +1,7 @@
 #include <node_api.h>
 
 #include "functions.h"
+#include "shutdown_functions.h"
 
 namespace fuse_native {
 
@@ -20,6 +21,7 @@ void registerFunctions(napi_env env, napi_value exports, const Function* functio
 
 NAPI_MODULE_INIT() {
   fuse_native::registerSessionFunctions(env, exports);
+  fuse_native::registerShutdownFunctions(env, exports);
   fuse_native::registerReplyFunctions(env, exports);
   fuse_native::registerTableFunctions(env, exports);
   fuse_native::registerContentFunctions(env, exports);

@@ -48,6 +48,13 @@ napi_value Bridge::promise(napi_env env, std::function<void(Value)>& settle) {
   return promise;
 }
 
+void Bridge::run(std::function<void(napi_env)> work) {
+  post(new Completion{nullptr, [work = std::move(work)](napi_env env) -> napi_value {
+                        work(env);
+                        return nullptr;
+                      }});
+}
+
 void Bridge::settled(napi_env env) {
   std::lock_guard lock(mutex_);
   if (--outstanding_ == 0 && function_ != nullptr) napi_unref_threadsafe_function(env, function_);
@@ -64,6 +71,10 @@ void Bridge::callJs(napi_env env, napi_value callback, void* context, void* data
   const std::unique_ptr<Completion> completion(static_cast<Completion*>(data));
   // The environment is going away: nobody is left to hear.
   if (env == nullptr) return;
+  if (completion != nullptr && completion->deferred == nullptr) {
+    completion->value(env);
+    return;
+  }
   if (completion != nullptr) {
     (*static_cast<std::shared_ptr<Bridge>*>(context))->settled(env);
     napi_resolve_deferred(env, completion->deferred, completion->value(env));

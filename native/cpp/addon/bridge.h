@@ -19,6 +19,8 @@ class Bridge {
   static std::shared_ptr<Bridge> create(napi_env env, napi_value onRequests);
 
   void wake();
+  /// Calls `work` on the JavaScript thread, in the order of the calls and of settled promises.
+  void run(std::function<void(napi_env)> work);
   /// A new promise and the function that settles it from any thread, to be called once. Null after `close`.
   napi_value promise(napi_env env, std::function<void(Value)>& settle);
   /// JavaScript thread only. `force` drops outstanding promises; without it the bridge stays open for them.
@@ -26,6 +28,7 @@ class Bridge {
 
  private:
   struct Completion {
+    /// Null: nothing but `value` to call.
     napi_deferred deferred;
     Value value;
   };

@@ -1,14 +1,14 @@
-// Mounting, taking requests, notifying, unmounting, statistics.
+// Mounting, taking requests, notifying, statistics.
 #include "../transport/decode.h"
 #include "arguments.h"
 #include "functions.h"
 #include "handles.h"
+#include "shutdown_functions.h"
 
 namespace fuse_native {
 
 namespace {
 
-constexpr auto kAbandonLimit = std::chrono::milliseconds(1000);
 constexpr size_t kStatisticsHead = 16;
 constexpr size_t kStatisticsPerOp = 5;
 
@@ -22,14 +22,7 @@ napi_value mountFailure(napi_env env, int error, const std::string& message) {
   return result;
 }
 
-// The environment ends (process or worker): nobody will answer any more.
-void environmentEnds(void* data) {
-  auto* handle = static_cast<SessionHandle*>(data);
-  handle->target->abandon(kAbandonLimit);
-  handle->bridge->close(true);
-}
-
-void collected(napi_env env, void* data, void*) { collectHandle<Session>(env, data, environmentEnds); }
+void collected(napi_env env, void* data, void*) { collectHandle<Session>(env, data, sessionEnvironmentEnds); }
 
 // mount(mountpoint, fsName, subtype, allowOther, readOnly, threads, queueLimit, maxTransfer, scratch, table,
 // onRequests)
@@ -55,7 +48,7 @@ napi_value mount(napi_env env, napi_callback_info info) {
     napi_delete_reference(env, handle->scratchReference);
     return mountFailure(env, error, message);
   }
-  return exportHandle(env, handle.release(), environmentEnds, collected);
+  return exportHandle(env, handle.release(), sessionEnvironmentEnds, collected);
 }
 
 // take(session, buffer, limit): words used
@@ -128,52 +121,6 @@ napi_value notified(napi_env env, napi_callback_info info) {
   return promise;
 }
 
-// unmount(session, deadlineMs, force): promise of [outcome, durationMs, abandoned, reason]
-napi_value unmount(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t deadline = arguments.integer(1);
-  const bool force = arguments.flag(2);
-  if (!arguments.ok()) return arguments.invalid();
-  std::function<void(Bridge::Value)> settle;
-  napi_value promise = handle->bridge->promise(env, settle);
-  if (promise == nullptr) return arguments.result(-ENODEV);
-  handle->target->unmount(std::chrono::milliseconds(deadline), force, [settle](UnmountResult result) {
-    settle([result](napi_env env) {
-      napi_value list, value;
-      napi_create_array_with_length(env, 4, &list);
-      const double numbers[] = {static_cast<double>(result.outcome), static_cast<double>(result.durationMs),
-                                static_cast<double>(result.abandoned)};
-      for (uint32_t i = 0; i < 3; i++) {
-        napi_create_double(env, numbers[i], &value);
-        napi_set_element(env, list, i, value);
-      }
-      napi_create_string_utf8(env, result.reason.c_str(), result.reason.size(), &value);
-      napi_set_element(env, list, 3, value);
-      return list;
-    });
-  });
-  return promise;
-}
-
-// close(session): ends the way to JavaScript when no promise is outstanding
-napi_value close(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  if (!arguments.ok()) return arguments.invalid();
-  handle->bridge->close(false);
-  return arguments.result(0);
-}
-
-// abandon(session): detaches at once, for the exit of the process
-napi_value abandon(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  if (!arguments.ok()) return arguments.invalid();
-  handle->target->abandon(kAbandonLimit);
-  return arguments.result(0);
-}
-
 double microseconds(uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
 // statistics(session, out): 16 numbers, then count, errors, p50, p99, max (us) of each operation number
@@ -223,9 +170,6 @@ void registerSessionFunctions(napi_env env, napi_value exports) {
                                 {"notified", notified},
                                 {"bumpEpoch", bumpEpoch},
                                 {"invalidateAttributes", invalidateAttributes},
-                                {"unmount", unmount},
-                                {"close", close},
-                                {"abandon", abandon},
                                 {"statistics", statistics}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }

@@ -45,6 +45,25 @@ enum class Op : uint32_t {
   Count
 };
 
+/// Whatever the arguments are. Opens and attribute changes depend on them, what an open file does is never a start.
+inline bool startsChange(Op op) {
+  switch (op) {
+    case Op::MkNod:
+    case Op::MkDir:
+    case Op::Unlink:
+    case Op::RmDir:
+    case Op::SymLink:
+    case Op::Link:
+    case Op::Rename:
+    case Op::Create:
+    case Op::SetXattr:
+    case Op::RemoveXattr:
+      return true;
+    default:
+      return false;
+  }
+}
+
 inline const char* opName(Op op) {
   static const char* const names[] = {
       "",        "lookup",  "forget",    "getattr",   "setattr",     "readlink", "mknod",     "mkdir", "unlink",

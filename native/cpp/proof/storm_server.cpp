@@ -50,9 +50,12 @@ class Server {
 
   /// 0 when everything ended as it should.
   int end() {
-    std::promise<UnmountResult> ended;
-    session_->unmount(std::chrono::seconds(5), false, [&](UnmountResult result) { ended.set_value(result); });
-    const UnmountResult result = ended.get_future().get();
+    std::promise<ShutdownReport> ended;
+    ShutdownPlan plan;
+    plan.reason = "SIGTERM";
+    plan.unmount = std::chrono::seconds(5);
+    session_->shutdown(plan, nullptr, [&](ShutdownReport report) { ended.set_value(report); });
+    const ShutdownReport result = ended.get_future().get();
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
@@ -62,7 +65,7 @@ class Server {
     const Statistics& s = session_->statistics();
     std::printf("%s, %lu requests, %lu bytes read, %lu written\n", result.reason.c_str(), s.dispatched.load(),
                 s.bytesRead.load(), s.bytesWritten.load());
-    const bool clean = result.outcome == UnmountResult::Outcome::Graceful && session_->pendingCount() == 0;
+    const bool clean = result.outcome == ShutdownReport::Outcome::Graceful && session_->pendingCount() == 0;
     return clean && contents_->dispose(false) == 0 && s.strayReplies == 0 ? 0 : 1;
   }
 

@@ -36,6 +36,10 @@ void Session::publish(Pending pending) {
 
 void Session::send(Pending pending, Record record) {
   if (refuse(pending.request, pending.op, pending.startNs)) return;
+  // The one place where a draining session refuses: native, so that it holds while JavaScript is busy.
+  if (pending.startsChange && machine_.phase() != Phase::Running) {
+    return answer(pending.request, pending.op, pending.startNs, EBUSY);
+  }
   publish(std::move(pending));
   statistics_.dispatched.fetch_add(1, std::memory_order_relaxed);
   queue_.push(std::move(record));

@@ -1,5 +1,7 @@
 #include "operations.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -58,6 +60,7 @@ void timeFields(Record& record, bool set, bool now, const timespec& time) {
 
 void setattr(fuse_req_t request, fuse_ino_t node, struct stat* attr, int valid, fuse_file_info* info) {
   Upcall call(request, Op::SetAttr, node);
+  call.pending.startsChange = info == nullptr;
   Record& record = call.record;
   record.number(sessionOf(request).handleField(info));
   valid& FUSE_SET_ATTR_MODE ? record.integer(attr->st_mode) : record.absent();
@@ -119,6 +122,7 @@ void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t 
 
 void open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   Upcall call(request, Op::Open, node);
+  call.pending.startsChange = (info->flags & O_ACCMODE) != O_RDONLY;
   call.record.integer(static_cast<unsigned>(info->flags));
   call.send();
 }

@@ -31,6 +31,8 @@ struct Pending {
   WaiterId waiter = 0;
   size_t size = 0;
   bool plus = false;
+  /// Begins a change that nobody has begun yet: refused once the session is on its way out.
+  bool startsChange = false;
   /// Of the content when a flush or fsync was sent up.
   uint64_t generation = 0;
 };

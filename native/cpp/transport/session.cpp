@@ -121,7 +121,7 @@ int Session::start(std::string& message) {
   if (error != 0) {
     message = "could not start the session's threads";
     if ((loopsRunning_ -= options_.threads - started) == 0) loopsEnded_ = true;
-    runUnmount(std::chrono::milliseconds(0), true);
+    abandon(message, Milliseconds(2000));
   }
   return error;
 }
@@ -156,11 +156,12 @@ void Session::loop() {
 
 void Session::loopsEnded() {
   refusing_ = true;
-  failEverything(ENODEV);
+  failPending(ENODEV);
   for (const auto& handle : handles_.removeAll()) detachHandle(handle);
   // Before anybody hears of it: whoever unmounts because of that has to find it so.
   loopsEnded_ = true;
-  if (!unmounting_) {
+  machine_.connectionEnded();
+  if (machine_.phase() == Phase::Running) {
     Record closed(Op::Closed);
     const auto mounted = findMount(options_.mountpoint);
     const bool present = mounted.has_value() && mounted->minor == device_;
@@ -196,7 +197,7 @@ void Session::endRequest(RequestId id) {
   }
 }
 
-uint64_t Session::failEverything(int error) {
+uint64_t Session::failPending(int error) {
   std::shared_lock life(life_);
   const auto all = pending_.takeAll();
   for (const Pending& pending : all) {

@@ -4,8 +4,9 @@
 // closes of unchanged files); a notifier; an interrupter; and, once, a helper that unmounts. Everything else is packed
 // into the queue and answered later from the JavaScript thread.
 //
-// Life: mount -> serving -> (unmount() or the connection ends) -> loops ended -> finished. The object outlives its last
-// thread, because each thread owns a reference; `life_` keeps the libfuse session while a reply is being sent.
+// Life: mount -> serving -> (shutdown() or the connection ends) -> loops ended -> finished. The object outlives its last
+// thread, because each thread owns a reference; `life_` keeps the libfuse session while a reply is being sent. The end is
+// the shutdown machine's (core/shutdown_machine.h), for which the session is what it acts on (unmount.cpp).
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "../core/request_queue.h"
+#include "../core/shutdown_clock.h"
 #include "../core/statistics.h"
 #include "../core/thread_group.h"
 #include "init_patch.h"
@@ -36,14 +38,6 @@ struct SessionOptions {
   size_t maxTransfer = 1 << 20;
 };
 
-struct UnmountResult {
-  enum class Outcome { Graceful, Forced, Gone };
-  Outcome outcome = Outcome::Gone;
-  std::string reason;
-  uint64_t durationMs = 0;
-  uint64_t abandoned = 0;
-};
-
 struct OpenAnswer {
   uint64_t handle = 0;
   bool hasContent = false;
@@ -58,7 +52,7 @@ struct DirectoryEntry {
   fuse_entry_param entry;
 };
 
-class Session : public std::enable_shared_from_this<Session> {
+class Session : public std::enable_shared_from_this<Session>, private ShutdownSteps {
  public:
   /// Mounts and starts the threads. 0 or an errno, with libfuse's words in `message`.
   static int mount(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake,
@@ -90,11 +84,13 @@ class Session : public std::enable_shared_from_this<Session> {
   int bumpEpoch();
   /// The kernel forgets the attributes of these nodes, not their pages. Never waits.
   int invalidateAttributes(const uint64_t* nodes, size_t count);
-  /// `done` is called on a helper thread.
-  void unmount(std::chrono::milliseconds deadline, bool force, std::function<void(UnmountResult)> done);
-  /// For the end of the process or of its environment: detaches the mount without waiting for anybody, then waits at
-  /// most `limit` for the threads.
-  void abandon(std::chrono::milliseconds limit);
+  /// Begins the end; from here on changes are refused (EBUSY). `done` is called on a helper thread; with an empty
+  /// report and at once when the end had begun before.
+  void shutdown(ShutdownPlan plan, ShutdownMachine::Observer observer, std::function<void(ShutdownReport)> done);
+  ShutdownMachine& machine() { return machine_; }
+  /// For the end of the process or of its environment, in any phase: detaches the mount without waiting for anybody,
+  /// then waits at most `limit` for the threads.
+  void abandon(const std::string& reason, Milliseconds limit);
 
   // Called by the libfuse operations (operations.cpp, data_operations.cpp, initialise.cpp).
   void initialise(fuse_conn_info* connection);
@@ -134,15 +130,16 @@ class Session : public std::enable_shared_from_this<Session> {
   template <typename Send>
   void ifPending(RequestId id, Send send);
   void endRequest(RequestId id);
-  uint64_t failEverything(int error);
+  uint64_t failPending(int error);
   void pushRelease(const Handle& handle);
 
   /// Gives the mountpoint and the content table back.
   void leave();
-  UnmountResult runUnmount(std::chrono::milliseconds deadline, bool force);
-  void forceUnmount();
-  bool waitForLoops(std::chrono::milliseconds limit);
-  bool finish(std::chrono::milliseconds limit);
+  bool connectionEnded() override;
+  int unmount(Milliseconds limit) override;
+  uint64_t failEverything() override;
+  void tearDown() override;
+  bool close(Milliseconds limit) override;
 
   const SessionOptions options_;
   fuse_session* session_ = nullptr;
@@ -161,14 +158,13 @@ class Session : public std::enable_shared_from_this<Session> {
   ThreadGroup loops_;
   ThreadGroup helpers_;
 
+  SteadyShutdownClock clock_;
+  ShutdownMachine machine_{*this, clock_};
   std::shared_mutex life_;
   std::atomic<unsigned> loopsRunning_{0};
   std::atomic<bool> loopsEnded_{false};
   /// New requests are refused: a forced unmount is under way.
   std::atomic<bool> refusing_{false};
-  std::atomic<bool> unmounting_{false};
-  /// Somebody lost patience with the polite unmount that is under way.
-  std::atomic<bool> hurry_{false};
   std::atomic<bool> finished_{false};
   std::atomic<bool> left_{false};
 };

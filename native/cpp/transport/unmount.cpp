@@ -1,6 +1,5 @@
-// Ways out, in order: a plain unmount while nobody uses the mount; when it stays busy until the deadline, everything
-// pending is answered with an errno, the connection is aborted (MNT_FORCE, or the connection's abort file) and the
-// mount is detached (MNT_DETACH, or fusermount3 -u -z). MNT_FORCE comes before MNT_DETACH because the path is gone
+// What the shutdown machine (core/shutdown_machine.h) does to a mount: plain unmounts, and the way out of a busy one.
+// MNT_FORCE, or the connection's abort file, comes before MNT_DETACH (or fusermount3 -u -z) because the path is gone
 // afterwards.
 #include <fcntl.h>
 #include <spawn.h>
@@ -21,12 +20,8 @@ namespace fuse_native {
 
 namespace {
 
-using Milliseconds = std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kRetry = Milliseconds(20);
-constexpr auto kLoopsLimit = Milliseconds(2000);
-constexpr auto kHelpersLimit = Milliseconds(2000);
 constexpr auto kFusermountLimit = Milliseconds(2000);
 
 // Runs fusermount3 and waits for it within the limit. 0 or an errno; EBUSY stands for every refusal, because
@@ -67,101 +62,57 @@ void abortConnection(uint32_t device) {
   ::close(fd);
 }
 
-uint64_t millisecondsSince(Clock::time_point start) {
-  return static_cast<uint64_t>(std::chrono::duration_cast<Milliseconds>(Clock::now() - start).count());
-}
-
 }  // namespace
 
-void Session::unmount(Milliseconds deadline, bool force, std::function<void(UnmountResult)> done) {
-  // A later call only hurries on the one under way, which reports to its own caller.
-  if (unmounting_.exchange(true)) {
-    if (force) hurry_ = true;
+void Session::shutdown(ShutdownPlan plan, ShutdownMachine::Observer observer,
+                       std::function<void(ShutdownReport)> done) {
+  if (!machine_.begin(std::move(plan), std::move(observer))) {
     done({});
     return;
   }
-  auto work = [self = shared_from_this(), deadline, force, done] { done(self->runUnmount(deadline, force)); };
-  if (const int error = ThreadGroup().spawn("fuse-unmount", work)) {
-    // No thread to be had: the short way out needs none.
-    abandon(kLoopsLimit);
-    done({UnmountResult::Outcome::Forced, "no thread for unmounting, errno " + std::to_string(error), 0, 0});
-  }
+  auto work = [self = shared_from_this(), done] { done(self->machine_.run()); };
+  if (ThreadGroup().spawn("fuse-shutdown", work) == 0) return;
+  // No thread to be had: the short way out needs none.
+  machine_.force("no thread to be had for the shutdown");
+  work();
 }
 
-UnmountResult Session::runUnmount(Milliseconds deadline, bool force) {
-  const auto start = Clock::now();
-  UnmountResult result;
-  bool unmounted = false;
-  int error = force ? EBUSY : 0;
-  while (!force && !loopsEnded_) {
-    if (hurry_) {
-      error = EBUSY;
-      force = true;
-      break;
-    }
-    const auto mounted = findMount(options_.mountpoint);
-    if (!mounted.has_value()) break;
-    // Something else on top of our mount is not ours to remove.
-    const bool ours = mounted->minor == device_;
-    error = ours ? unmountPath(options_.mountpoint, 0, std::min(deadline, kFusermountLimit)) : EBUSY;
-    unmounted = error == 0;
-    if (unmounted || error == EINVAL || error == ENOENT) break;
-    if (error != EBUSY || Clock::now() - start >= deadline) {
-      force = true;
-      break;
-    }
-    loops_.waitFor(kRetry);
-  }
-  if (unmounted) {
-    result.outcome = UnmountResult::Outcome::Graceful;
-    result.reason = "unmounted";
-  } else if (loopsEnded_ || (!force && waitForLoops(kRetry))) {
-    const auto mounted = findMount(options_.mountpoint);
-    if (mounted.has_value() && mounted->minor == device_) {
-      unmountPath(options_.mountpoint, MNT_DETACH, kFusermountLimit);
-    }
-    result.outcome = UnmountResult::Outcome::Gone;
-    result.reason = "the connection had ended before";
-  } else if (!force) {
-    // Detached from outside while files are still open on it.
-    result.outcome = UnmountResult::Outcome::Gone;
-    result.reason = "was unmounted from outside, and open files kept the connection";
-  } else {
-    result.outcome = UnmountResult::Outcome::Forced;
-    result.reason = deadline.count() == 0 || hurry_ ? "force was asked for" : "busy until the deadline";
-    if (error != EBUSY) result.reason = "unmount failed with errno " + std::to_string(error);
-  }
-  if (!unmounted && !loopsEnded_) {
-    refusing_ = true;
-    result.abandoned = failEverything(ECONNABORTED);
-    forceUnmount();
-    result.abandoned += failEverything(ECONNABORTED);
-  }
-  if (!finish(kLoopsLimit)) result.reason += "; some threads did not end and were left behind";
-  result.durationMs = millisecondsSince(start);
-  return result;
+bool Session::connectionEnded() { return loopsEnded_; }
+
+int Session::unmount(Milliseconds limit) {
+  const auto mounted = findMount(options_.mountpoint);
+  if (!mounted.has_value()) return ENOENT;
+  // Something else on top of our mount is not ours to remove.
+  if (mounted->minor != device_) return EBUSY;
+  const int error = unmountPath(options_.mountpoint, 0, std::min(limit, kFusermountLimit));
+  return error == EINVAL ? ENOENT : error;
 }
 
-void Session::forceUnmount() {
+uint64_t Session::failEverything() {
+  refusing_ = true;
+  return failPending(ECONNABORTED);
+}
+
+void Session::tearDown() {
   queue_.stopWaiting();
   const auto mounted = findMount(options_.mountpoint);
   const bool ours = mounted.has_value() && mounted->minor == device_;
-  if (ours) unmountPath(options_.mountpoint, MNT_FORCE, kFusermountLimit);
-  abortConnection(device_);
+  if (!loopsEnded_) {
+    if (ours) unmountPath(options_.mountpoint, MNT_FORCE, kFusermountLimit);
+    abortConnection(device_);
+  }
   if (!ours) return;
   const auto left = findMount(options_.mountpoint);
   if (left.has_value() && left->minor == device_) unmountPath(options_.mountpoint, MNT_DETACH, kFusermountLimit);
 }
 
-bool Session::waitForLoops(Milliseconds limit) { return loops_.waitFor(limit); }
-
-bool Session::finish(Milliseconds limit) {
+bool Session::close(Milliseconds limit) {
   queue_.stopWaiting();
-  bool ended = waitForLoops(limit);
+  bool ended = loops_.waitFor(limit);
   finished_ = true;
   notifier_.stop();
   interrupter_.stop();
-  ended = helpers_.waitFor(kHelpersLimit) && ended;
+  ended = helpers_.waitFor(limit) && ended;
   leave();
   // A thread that is still inside libfuse keeps the session for good; freeing it would be worse than leaking it.
   if (!ended) return false;
@@ -173,13 +124,18 @@ bool Session::finish(Milliseconds limit) {
   return true;
 }
 
-void Session::abandon(Milliseconds limit) {
-  unmounting_ = true;
-  refusing_ = true;
-  if (finished_) return;
-  failEverything(ECONNABORTED);
-  forceUnmount();
-  finish(limit);
+void Session::abandon(const std::string& reason, Milliseconds limit) {
+  ShutdownPlan plan;
+  plan.reason = reason;
+  plan.close = limit;
+  plan.force = true;
+  if (machine_.begin(std::move(plan), nullptr)) {
+    machine_.run();
+    return;
+  }
+  // Somebody is at it already, in whatever phase: one thread ends a session, the others only hurry it on.
+  machine_.force(reason);
+  machine_.waitClosed(limit);
 }
 
 }  // namespace fuse_native

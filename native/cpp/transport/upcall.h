@@ -17,6 +17,7 @@ class Upcall {
     pending.thread = caller->pid;
     pending.startNs = monotonicNs();
     pending.node = node;
+    pending.startsChange = fuse_native::startsChange(op);
     record.integer(pending.id).integer(node).integer(caller->uid).integer(caller->gid);
     record.integer(static_cast<uint64_t>(caller->pid)).integer(caller->umask);
   }
