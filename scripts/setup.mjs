@@ -46,14 +46,18 @@ export const step = async (title, command, args) => {
 const has = (command) => spawnSync("sh", ["-c", `command -v ${command}`], { stdio: "ignore" }).status === 0
 const hasLibrary = (name) => spawnSync("pkg-config", ["--exists", name], { stdio: "ignore" }).status === 0
 
+const prebuilt = () => existsSync(join(root, `native/prebuilds/linux-${process.arch}/fuse_native.node`))
+
 /** What the build and the mount need, and how to see that it is there. */
 const needs = [
   { name: "fuse3", there: () => has("fusermount3") },
-  { name: "libfuse3", there: () => hasLibrary("fuse3") },
-  { name: "cmake", there: () => has("cmake") },
-  { name: "compiler", there: () => has("g++") },
-  { name: "make", there: () => has("make") },
-  { name: "pkg-config", there: () => has("pkg-config") }
+  ...[
+    { name: "libfuse3", there: () => hasLibrary("fuse3") },
+    { name: "cmake", there: () => has("cmake") },
+    { name: "compiler", there: () => has("g++") },
+    { name: "make", there: () => has("make") },
+    { name: "pkg-config", there: () => has("pkg-config") }
+  ].map(({ name, there }) => ({ name, there: () => there() || prebuilt() }))
 ]
 
 const managers = [

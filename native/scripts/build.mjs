@@ -1,9 +1,10 @@
 // Builds the addon into build/ and the TypeScript face into dist/. Needs no package besides node-api-headers and
-// typescript. The C++ step is skipped while its sources are older than its result.
+// typescript. The C++ step is skipped while its sources are older than its result, and where there is no toolchain but a
+// prebuilt addon.
 import { existsSync, readdirSync, statSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { requireTools, root, run } from "./toolchain.mjs"
+import { haveTools, prebuilt, requireTools, root, run } from "./toolchain.mjs"
 
 const require = createRequire(import.meta.url)
 
@@ -15,7 +16,9 @@ const newest = (path) => {
 
 const addon = join(root, "build", "fuse_native.node")
 const sources = ["CMakeLists.txt", "cpp"].map((path) => newest(join(root, path)))
-if (!existsSync(addon) || statSync(addon).mtimeMs < Math.max(...sources)) {
+if (!haveTools() && existsSync(prebuilt().path)) {
+  console.log(`fuse-native: no toolchain, using ${prebuilt().path}`)
+} else if (!existsSync(addon) || statSync(addon).mtimeMs < Math.max(...sources)) {
   requireTools({ fuse: true })
   console.log("fuse-native: compiling the addon")
   run("cmake", "-S", ".", "-B", "build", `-DNODE_API_INCLUDE=${require("node-api-headers").include_dir}`)

@@ -5,6 +5,12 @@ import { fileURLToPath } from "node:url"
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 
+/** Where a prebuilt addon for this machine belongs in the package. */
+export const prebuilt = (packageFolder = root) => {
+  const folder = join(packageFolder, "prebuilds", `${process.platform}-${process.arch}`)
+  return { folder, path: join(folder, "fuse_native.node") }
+}
+
 const packages = {
   cmake: "cmake",
   "a C++17 compiler": "g++ (Debian, Ubuntu), gcc-c++ (Fedora, openSUSE) or gcc (Arch)",
@@ -14,8 +20,7 @@ const packages = {
 
 const works = (command, ...args) => spawnSync(command, args, { stdio: "ignore" }).status === 0
 
-/** Ends the process with a message when something is missing; libfuse is needed for the addon only. */
-export const requireTools = ({ fuse }) => {
+const missingTools = ({ fuse }) => {
   const missing = []
   if (!works("cmake", "--version")) missing.push("cmake")
   const compilers = [process.env.CXX, "c++", "g++", "clang++"].filter(Boolean)
@@ -24,6 +29,15 @@ export const requireTools = ({ fuse }) => {
   else if (fuse && !works("pkg-config", "--atleast-version=3.14", "fuse3")) {
     missing.push("libfuse 3.14 or newer with headers")
   }
+  return missing
+}
+
+/** True when the addon can be compiled here. */
+export const haveTools = () => missingTools({ fuse: true }).length === 0
+
+/** Ends the process with a message when something is missing; libfuse is needed for the addon only. */
+export const requireTools = (needs) => {
+  const missing = missingTools(needs)
   if (missing.length === 0) return
   const lines = missing.map((what) => `  ${what}: install ${packages[what]}`)
   console.error(`fuse-native cannot be built, missing:\n${lines.join("\n")}`)

@@ -127,9 +127,10 @@ const locate = (): string => {
   // A build with a sanitizer, for example.
   const chosen = process.env["FUSE_NATIVE_ADDON"]
   if (chosen !== undefined) return chosen
+  // Whoever compiles wants what was compiled; a package has a prebuilt one only.
   const places = [
-    new URL(`../prebuilds/${process.platform}-${process.arch}/fuse_native.node`, import.meta.url),
-    new URL("../build/fuse_native.node", import.meta.url)
+    new URL("../build/fuse_native.node", import.meta.url),
+    new URL(`../prebuilds/${process.platform}-${process.arch}/fuse_native.node`, import.meta.url)
   ].map((url) => fileURLToPath(url))
   const found = places.find((path) => existsSync(path))
   if (found === undefined) {
