@@ -87,6 +87,14 @@ export class Packer {
     this.#at += words + 1
   }
 
+  #data(bytes: Uint8Array): void {
+    const words = Math.ceil(bytes.length / wordSize)
+    this.#reserve(words + 1)
+    this.numbers[this.#at] = bytes.length
+    this.#bytes.set(bytes, (this.#at + 1) * wordSize)
+    this.#at += words + 1
+  }
+
   /** Packs entries while they can fit into a page; returns how many were packed. */
   directory(entries: ReadonlyArray<DirEntry>): number {
     this.#at = 0
@@ -121,6 +129,17 @@ export class Packer {
           this.numbers[at] = 0
           this.numbers[at + 1] = notification.parent
           this.#text(notification.name)
+          break
+        case "expire":
+          this.numbers[at] = 3
+          this.numbers[at + 1] = notification.parent
+          this.#text(notification.name)
+          break
+        case "store":
+          this.numbers[at] = 4
+          this.numbers[at + 1] = notification.node
+          this.numbers[at + 3] = notification.offset
+          this.#data(notification.bytes)
           break
         case "delete":
           this.numbers[at] = 1

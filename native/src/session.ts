@@ -29,6 +29,7 @@ import {
   checkFunction,
   checkInteger,
   checkMountOptions,
+  checkNotification,
   checkShutdownOptions,
   checkUnmountOptions
 } from "./validate.ts"
@@ -174,8 +175,12 @@ export class Session {
     this.#check("replyStatFs", binding.replyStatFs(this.#native, id))
   }
 
-  /** Queued, sent in order by a thread of their own; returns at once. ENOBUFS when more than a million wait. */
+  /**
+   * Queued, sent in order by a thread of their own; returns at once. What is waiting already is not said twice. ENOBUFS
+   * when more than a million or 64 MiB wait.
+   */
   notify(notifications: ReadonlyArray<Notification>): void {
+    for (const notification of notifications) checkNotification(notification)
     this.#packer.notifications(notifications)
     this.#check("notify", binding.notify(this.#native, this.#packer.numbers, notifications.length))
   }

@@ -292,7 +292,20 @@ export interface InodeInvalidation {
   readonly offset?: number
   readonly length?: number
 }
-export type Notification = Invalidation | DeleteNotice | InodeInvalidation
+export interface Expiration {
+  /** Ask again at the next access, but keep the dentry while it is in use (FUSE_EXPIRE_ONLY, Linux 6.2); before, as `entry`. */
+  readonly kind: "expire"
+  readonly parent: NodeId
+  readonly name: string
+}
+export interface Store {
+  /** Put up to 1 MiB of bytes into the page cache of an inode the kernel holds; beyond its size they enlarge it. */
+  readonly kind: "store"
+  readonly node: NodeId
+  readonly offset: number
+  readonly bytes: Uint8Array
+}
+export type Notification = Invalidation | DeleteNotice | InodeInvalidation | Expiration | Store
 
 export interface UnmountOptions {
   /** How long a busy mount is retried before everything parked is failed and the mount is forced, in ms. */

@@ -1,6 +1,9 @@
 /** Checks of what users pass in: each throws a FuseError that names the argument and what it has to be. */
 import { FuseError } from "./errors.ts"
-import type { ContentOptions, MountOptions, ShutdownOptions, Time, UnmountOptions } from "./types.ts"
+import type { ContentOptions, MountOptions, Notification, ShutdownOptions, Time, UnmountOptions } from "./types.ts"
+
+/** Bytes of one store. */
+const largestStore = 1 << 20
 
 const refuse = (syscall: string, what: string, value: unknown): never => {
   const shown = typeof value === "string" ? JSON.stringify(value) : String(value)
@@ -55,6 +58,14 @@ export const checkTime = (syscall: string, name: string, value: Time): Time => {
   checkInteger(syscall, `${name}.sec`, value.sec, Number.MIN_SAFE_INTEGER)
   checkInteger(syscall, `${name}.nsec`, value.nsec, 0, 999_999_999)
   return value
+}
+
+/** A store writes what the page cache then holds: its range has to be one. The kernel ignores names it does not know. */
+export const checkNotification = (notification: Notification): void => {
+  if (notification.kind !== "store") return
+  const { length } = checkBytes("notify", notification.bytes)
+  checkInteger("notify", "offset", notification.offset)
+  if (length > largestStore) refuse("notify", `bytes have to be at most ${largestStore}`, length)
 }
 
 const checkKeys = (syscall: string, value: object, allowed: ReadonlyArray<string>): void => {

@@ -23,7 +23,7 @@ import { Tree } from "../tree/Tree.ts"
 import * as Dispatch from "./Dispatch.ts"
 import { FuseError } from "./FuseError.ts"
 import { Handles } from "./Handles.ts"
-import { notificationsFor } from "./Invalidation.ts"
+import { notificationsFor, send } from "./Invalidation.ts"
 import { NodeTable } from "./NodeTable.ts"
 
 export interface FuseSessionOptions {
@@ -116,7 +116,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
 
   const notify = Effect.map(PubSub.take(changes), (batch) => {
     const notifications = notificationsFor(nodes, batch)
-    if (notifications.length > 0 && !Deferred.isDoneUnsafe(closed)) session.notify(notifications)
+    if (!Deferred.isDoneUnsafe(closed)) send(session, notifications)
   })
   const invalidate = Effect.forever(notify, { disableYield: true }).pipe(
     // Without invalidations the caches would lie: the mount goes with them.

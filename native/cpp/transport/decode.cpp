@@ -75,7 +75,7 @@ bool decodeNotifications(Fields& fields, uint64_t count, std::deque<Notification
   for (uint64_t i = 0; i < count && fields.ok(); i++) {
     Notification n;
     const uint64_t kind = fields.integer();
-    if (kind > static_cast<uint64_t>(Notification::Kind::Inode)) return false;
+    if (kind >= static_cast<uint64_t>(Notification::Kind::Barrier)) return false;
     n.kind = static_cast<Notification::Kind>(kind);
     n.node = fields.integer();
     n.child = fields.integer();

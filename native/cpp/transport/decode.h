@@ -19,7 +19,7 @@ OpenAnswer decodeOpen(Fields& fields);
 struct statvfs decodeStatFs(Fields& fields);
 /// Per entry: offset, ino, type, whether an entry follows, the entry, the name. False when something was unusable.
 bool decodeDirectory(Fields& fields, uint64_t count, std::vector<DirectoryEntry>& out);
-/// Per notification: kind (0 entry, 1 delete, 2 inode), node, child, offset, length, name.
+/// Per notification: kind (0 entry, 1 delete, 2 inode, 3 expire, 4 store), node, child, offset, length, name.
 bool decodeNotifications(Fields& fields, uint64_t count, std::deque<Notification>& out);
 
 }  // namespace fuse_native

@@ -4,14 +4,13 @@ namespace fuse_native {
 
 bool Notifier::push(std::deque<Notification> notifications) {
   std::lock_guard lock(mutex_);
-  if (queue_.size() + notifications.size() > kLimit) return false;
   if (stopping_) {
     for (Notification& notification : notifications) {
       if (notification.reached) notification.reached();
     }
     return true;
   }
-  for (Notification& notification : notifications) queue_.push_back(std::move(notification));
+  if (!queue_.push(std::move(notifications))) return false;
   work_.notify_one();
   return true;
 }
@@ -26,19 +25,16 @@ void Notifier::run(fuse_session* session) {
   std::unique_lock lock(mutex_);
   while (true) {
     work_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    std::deque<Notification> batch;
-    batch.swap(queue_);
-    for (Notification& notification : batch) {
-      const bool skip = stopping_;
-      lock.unlock();
-      if (notification.kind == Notification::Kind::Barrier) {
-        notification.reached();
-      } else if (!skip) {
-        send(session, notification);
-      }
-      lock.lock();
+    const auto notification = queue_.pop();
+    if (!notification.has_value()) return;
+    const bool skip = stopping_;
+    lock.unlock();
+    if (notification->kind == Notification::Kind::Barrier) {
+      notification->reached();
+    } else if (!skip) {
+      send(session, *notification);
     }
+    lock.lock();
   }
 }
 
@@ -49,12 +45,22 @@ void Notifier::send(fuse_session* session, const Notification& n) {
     case Notification::Kind::Entry:
       fuse_lowlevel_notify_inval_entry(session, n.node, n.name.data(), n.name.size());
       break;
+    case Notification::Kind::Expire:
+      fuse_lowlevel_notify_expire_entry(session, n.node, n.name.data(), n.name.size(),
+                                        static_cast<fuse_expire_flags>(canExpire_ ? FUSE_LL_EXPIRE_ONLY : 0));
+      break;
     case Notification::Kind::Delete:
       fuse_lowlevel_notify_delete(session, n.node, n.child, n.name.data(), n.name.size());
       break;
     case Notification::Kind::Inode:
       fuse_lowlevel_notify_inval_inode(session, n.node, n.offset, n.length);
       break;
+    case Notification::Kind::Store: {
+      fuse_bufvec bytes = FUSE_BUFVEC_INIT(n.name.size());
+      bytes.buf[0].mem = const_cast<char*>(n.name.data());
+      fuse_lowlevel_notify_store(session, n.node, n.offset, &bytes, FUSE_BUF_NO_SPLICE);
+      break;
+    }
     case Notification::Kind::Barrier:
       break;
   }

@@ -139,6 +139,7 @@ void Session::initialise(fuse_conn_info* connection) {
   unsigned active = connection->want | (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT);
   if (!deviceIo_.offeredParallelDirops()) active &= ~static_cast<unsigned>(FUSE_CAP_PARALLEL_DIROPS);
   capabilities_ = active;
+  notifier_.canExpire((connection->capable & FUSE_CAP_EXPIRE_ONLY) != 0);
 }
 
 void Session::loop() {

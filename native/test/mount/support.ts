@@ -113,6 +113,8 @@ export class FlatFilesystem {
   permission = (): number => 0
   /** Names in here are looked up, but nobody answers. */
   readonly silent = new Set<string>()
+  /** Opens go through the page cache, and keep it. */
+  cached = false
   #closed = false
 
   constructor(options: Partial<MountOptions> = {}) {
@@ -190,8 +192,8 @@ export class FlatFilesystem {
         return session.replyOpen(request.id, {
           handle: HandleId(request.id),
           content: ContentId(request.node - 1),
-          keepCache: false,
-          directIo: true
+          keepCache: this.cached,
+          directIo: !this.cached
         })
       case "flush":
       case "fsync":
