@@ -75,7 +75,7 @@ export interface Binding {
   replySize(session: NativeSession, id: number, size: number): number
   replyStatFs(session: NativeSession, id: number): number
 
-  createTable(scratch: Float64Array, onEvents: () => void): NativeTable | number
+  createTable(scratch: Float64Array, onEvents: () => void, queueLimit: number): NativeTable | number
   disposeTable(table: NativeTable): number
   takeEvents(table: NativeTable, buffer: Float64Array, limit: number): number
   replyDirty(table: NativeTable, id: number, errno: number): number

@@ -2,7 +2,7 @@ import { binding } from "./binding.ts"
 import type { NativeTable } from "./binding.ts"
 import { RecordBuffer } from "./decode.ts"
 import { scratchLength } from "./encode.ts"
-import { FuseError } from "./errors.ts"
+import { failure } from "./errors.ts"
 import type { ContentEvent, ContentId, ContentOptions, ContentState, RequestId, Time } from "./types.ts"
 import {
   checkBytes,
@@ -11,6 +11,7 @@ import {
   checkExtents,
   checkFunction,
   checkInteger,
+  checkTableOptions,
   checkTime
 } from "./validate.ts"
 
@@ -24,8 +25,8 @@ const none = new Float64Array(0)
  * those that were changed here. Whoever reads missing bytes waits for them and a `fetch` event asks for them; whoever
  * first writes to an unchanged body waits for the answer to a `dirty` event. Sessions serve kernel handles from a table.
  *
- * Methods throw or reject with FuseError: EBADF for a content that is not open, ENODEV after `dispose`, EINVAL for
- * arguments that are no good, and the system's errno for I/O.
+ * Methods throw or reject with FuseError: EBADF for a content that is not open, Ended (ENODEV) after `dispose`,
+ * InvalidArgument (EINVAL), TooLarge (EMSGSIZE), and the system's errno for I/O.
  */
 export class ContentTable {
   readonly #native: NativeTable
@@ -37,12 +38,15 @@ export class ContentTable {
     this.#scratch = scratch
   }
 
-  /** `onEvents` is called on this thread when events begin to wait; drain them with `take`. */
-  static create(onEvents: () => void): ContentTable {
+  /**
+   * `onEvents` is called on this thread when events begin to wait; drain them with `take`. When `queueLimit` (1..100_000,
+   * default 1000) wait, the sessions that serve from the table stop reading requests.
+   */
+  static create(onEvents: () => void, options: { readonly queueLimit?: number } = {}): ContentTable {
     checkFunction("create", "onEvents", onEvents)
     const scratch = new Float64Array(scratchLength)
-    const native = binding.createTable(scratch, onEvents)
-    if (typeof native === "number") throw new FuseError(-native, "create")
+    const native = binding.createTable(scratch, onEvents, checkTableOptions(options))
+    if (typeof native === "number") throw failure(-native, "create")
     return new ContentTable(native, scratch)
   }
 
@@ -51,7 +55,10 @@ export class ContentTable {
     return table instanceof ContentTable ? table.#native : undefined
   }
 
-  /** Removes up to `limit` (1..256, default 256) waiting events; `onEvents` is called again when more wait. */
+  /**
+   * Removes up to `limit` (1..256, default 256) waiting events, by lane as `Session.take` does and in order for each
+   * content; `onEvents` is called again when more wait.
+   */
   take(limit: number = largestBatch): ReadonlyArray<ContentEvent> {
     const checked = checkInteger("take", "limit", limit, 1, largestBatch)
     return this.#records.events(binding.takeEvents(this.#native, this.#records.numbers, checked))
@@ -95,7 +102,7 @@ export class ContentTable {
     const extents = binding.contentState(this.#native, id)
     if (typeof extents === "number") {
       if (extents === -badDescriptor) return undefined
-      throw new FuseError(-extents, "state")
+      throw failure(-extents, "state")
     }
     const at = (index: number): number => this.#scratch[index] ?? 0
     return {
@@ -163,7 +170,7 @@ export class ContentTable {
    */
   async freeze(id: ContentId): Promise<{ readonly generation: number; readonly fd: number }> {
     const result = await binding.freezeContent(this.#native, id)
-    if (typeof result === "number") throw new FuseError(-result, "freeze")
+    if (typeof result === "number") throw failure(-result, "freeze")
     return { generation: result[0], fd: result[1] }
   }
 
@@ -202,7 +209,7 @@ export class ContentTable {
   async read(id: ContentId, offset: number, length: number): Promise<Uint8Array> {
     const start = checkInteger("read", "offset", offset)
     const result = await binding.readContent(this.#native, id, start, checkInteger("read", "length", length))
-    if (typeof result === "number") throw new FuseError(-result, "read")
+    if (typeof result === "number") throw failure(-result, "read")
     return result
   }
 
@@ -218,7 +225,7 @@ export class ContentTable {
   }
 
   #check(syscall: string, result: number, detail?: string): number {
-    if (result < 0) throw new FuseError(-result, syscall, detail)
+    if (result < 0) throw failure(-result, syscall, detail)
     return result
   }
 }

@@ -1,4 +1,6 @@
+/** What goes wrong, as classes: everything this package throws or rejects with is a FuseError. */
 import { getSystemErrorName } from "node:util"
+import type { RequestId } from "./types.ts"
 
 /** The symbolic name of a positive errno, `UNKNOWN_<n>` when the platform has none. */
 export const errnoName = (errno: number): string => {
@@ -9,9 +11,15 @@ export const errnoName = (errno: number): string => {
   }
 }
 
-/** What every function of the binding throws or rejects with. */
+const EEXIST = 17
+const EINVAL = 22
+const ENODEV = 19
+const ENOENT = 2
+const EMSGSIZE = 90
+
+/** A call of this package that failed; as such, with the errno of the system call that the kernel or disk refused. */
 export class FuseError extends Error {
-  override readonly name = "FuseError"
+  override readonly name: string = "FuseError"
   /** `"ENOENT"`, `"EINVAL"`, ... */
   readonly code: string
   /** Positive, as in errno(3). */
@@ -26,4 +34,59 @@ export class FuseError extends Error {
     this.errno = errno
     this.syscall = syscall
   }
+}
+
+/** EINVAL: an argument is not what it has to be, or a reply is not of the kind that its request takes. */
+export class InvalidArgument extends FuseError {
+  override readonly name = "InvalidArgument"
+
+  constructor(syscall: string, detail: string) {
+    super(EINVAL, syscall, detail)
+  }
+}
+
+/** EMSGSIZE: more bytes than were asked for or than one call takes. */
+export class TooLarge extends FuseError {
+  override readonly name = "TooLarge"
+
+  constructor(syscall: string, detail: string) {
+    super(EMSGSIZE, syscall, detail)
+  }
+}
+
+/** ENOENT: a reply to a request that is unknown or was answered before. It had no effect and was counted. */
+export class StrayReply extends FuseError {
+  override readonly name = "StrayReply"
+  readonly id: RequestId
+
+  constructor(syscall: string, id: RequestId) {
+    super(ENOENT, syscall, `request ${id} is unknown or was answered before`)
+    this.id = id
+  }
+}
+
+/** ENODEV: the session or the content table has ended. */
+export class Ended extends FuseError {
+  override readonly name = "Ended"
+
+  constructor(syscall: string) {
+    super(ENODEV, syscall, "it has ended")
+  }
+}
+
+/** EEXIST: an operation has a handler already. */
+export class HandlerExists extends FuseError {
+  override readonly name = "HandlerExists"
+
+  constructor(op: string) {
+    super(EEXIST, "handle", `${op} has a handler; remove it first`)
+  }
+}
+
+/** The error for what the addon returned: a positive errno. */
+export const failure = (errno: number, syscall: string, detail?: string): FuseError => {
+  if (errno === ENODEV) return new Ended(syscall)
+  if (errno === EINVAL) return new InvalidArgument(syscall, detail ?? "an argument is out of range")
+  if (errno === EMSGSIZE) return new TooLarge(syscall, detail ?? "too many bytes")
+  return new FuseError(errno, syscall, detail)
 }

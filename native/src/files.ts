@@ -1,5 +1,5 @@
 import { binding } from "./binding.ts"
-import { FuseError } from "./errors.ts"
+import { failure } from "./errors.ts"
 import { checkInteger, checkPath } from "./validate.ts"
 
 export interface QuickXorHash {
@@ -18,12 +18,12 @@ export const quickXorHashFile = async (path: string | number, length?: number): 
   const name = typeof path === "number" ? "" : checkPath("quickXorHashFile", path)
   const limit = length === undefined ? Number.MAX_SAFE_INTEGER : checkInteger("quickXorHashFile", "length", length)
   const result = await binding.quickXorHashFile(name, fd, limit)
-  if (typeof result === "number") throw new FuseError(-result, "quickXorHashFile", String(path))
+  if (typeof result === "number") throw failure(-result, "quickXorHashFile", String(path))
   return { hash: result[0], length: result[1] }
 }
 
 /** fsync(2) of a file or directory, off the JavaScript thread. Rejects with FuseError. */
 export const syncFile = async (path: string): Promise<void> => {
   const result = await binding.syncFile(checkPath("syncFile", path))
-  if (result < 0) throw new FuseError(-result, "syncFile", path)
+  if (result < 0) throw failure(-result, "syncFile", path)
 }

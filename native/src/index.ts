@@ -4,7 +4,9 @@
  * threads, which ask upwards only for bytes that are not there yet. See README.md for the model.
  */
 export { ContentTable } from "./content-table.ts"
-export { FuseError } from "./errors.ts"
+export { Dispatcher } from "./dispatcher.ts"
+export type { DispatcherOptions, Handler, Problem, RequestOf } from "./dispatcher.ts"
+export { Ended, FuseError, HandlerExists, InvalidArgument, StrayReply, TooLarge } from "./errors.ts"
 export { quickXorHashFile, syncFile } from "./files.ts"
 export type { QuickXorHash } from "./files.ts"
 export { Session } from "./session.ts"

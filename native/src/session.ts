@@ -3,7 +3,7 @@ import type { MountFailure, NativeSession } from "./binding.ts"
 import { RecordBuffer } from "./decode.ts"
 import { Packer, putAttrReply, putEntry, putOpen, putStatFs, scratchLength } from "./encode.ts"
 import { ContentTable } from "./content-table.ts"
-import { FuseError } from "./errors.ts"
+import { failure, InvalidArgument, StrayReply } from "./errors.ts"
 import { phaseOf, reportOf } from "./shutdown.ts"
 import { decodeStatistics, statisticsLength } from "./statistics.ts"
 import type {
@@ -37,6 +37,7 @@ import {
 /** Room for a batch; the largest record is an extended attribute's value (64 KiB). */
 const batchWords = 32 * 1024
 const largestBatch = 256
+const ENOENT = 2
 
 const isFailure = (result: NativeSession | MountFailure): result is MountFailure => Array.isArray(result)
 
@@ -45,8 +46,9 @@ const mounted = new Set<Session>()
 
 /**
  * One mounted filesystem. Every kernel request that `take` returns has to be answered exactly once with a `reply...`
- * of its kind (a reply of another kind throws EINVAL and leaves it pending; a reply to an unknown or answered id is
- * counted as a stray and has no effect). All methods belong to the thread that mounted.
+ * of its kind. A reply of another kind, or with a value that is out of range, throws InvalidArgument and leaves the
+ * request pending; a reply to an unknown or answered request throws StrayReply, is counted and has no other effect; a
+ * reply after the session has ended throws Ended. All methods belong to the thread that mounted.
  */
 export class Session {
   /** Absolute, without symbolic links as far as the caller resolved them. */
@@ -79,7 +81,7 @@ export class Session {
   static mount(options: MountOptions, contents: ContentTable, onRequests: () => void): Session {
     const checked = checkMountOptions(options)
     const table = ContentTable.native(contents)
-    if (table === undefined) throw new FuseError(22, "mount", "contents has to be a ContentTable")
+    if (table === undefined) throw new InvalidArgument("mount", "contents has to be a ContentTable")
     checkFunction("mount", "onRequests", onRequests)
     const scratch = new Float64Array(scratchLength)
     const native = binding.mount(
@@ -96,7 +98,7 @@ export class Session {
       onRequests
     )
     if (isFailure(native)) {
-      throw new FuseError(-native[0], "mount", native[1].trim() || checked.mountpoint)
+      throw failure(-native[0], "mount", native[1].trim() || checked.mountpoint)
     }
     const session = new Session(native, scratch, contents, checked.mountpoint)
     if (mounted.size === 0) process.on("exit", Session.#abandonAll)
@@ -105,8 +107,9 @@ export class Session {
   }
 
   /**
-   * Removes up to `limit` (1..256, default 256) waiting requests, in arrival order, cancels first. Empty when none wait.
-   * When more wait than were taken, `onRequests` is called again.
+   * Removes up to `limit` (1..256, default 256) waiting requests. Empty when none wait; when more wait than were taken,
+   * `onRequests` is called again. Cancels come first. The others share a batch by lanes, 8 : 4 : 1 for metadata and
+   * reads, changes, and what nobody waits for (forget, release); requests for the same node keep their order.
    */
   take(limit: number = largestBatch): ReadonlyArray<Request> {
     const words = binding.take(
@@ -119,60 +122,60 @@ export class Session {
 
   /** Positive errno; EINTR ends a cancelled request. */
   replyError(id: RequestId, errno: number): void {
-    this.#check("replyError", binding.replyError(this.#native, id, checkErrno("replyError", errno)))
+    this.#reply("replyError", id, binding.replyError(this.#native, id, checkErrno("replyError", errno)))
   }
 
   /** Success without payload: unlink, rmdir, rename, flush, fsync, fsyncdir, access, set/removexattr, fallocate. */
   replyOk(id: RequestId): void {
-    this.#check("replyOk", binding.replyOk(this.#native, id))
+    this.#reply("replyOk", id, binding.replyOk(this.#native, id))
   }
 
   /** lookup, mknod, mkdir, symlink, link. Counts as one lookup of the node until the kernel forgets it. */
   replyEntry(id: RequestId, entry: Entry): void {
     putEntry(this.#scratch, 0, entry)
-    this.#check("replyEntry", binding.replyEntry(this.#native, id))
+    this.#reply("replyEntry", id, binding.replyEntry(this.#native, id))
   }
 
   /** lookup of a name that is known to be absent; the kernel remembers that for `entryTimeout` seconds. */
   replyNegative(id: RequestId, entryTimeout: number): void {
-    this.#check("replyNegative", binding.replyNegative(this.#native, id, entryTimeout))
+    this.#reply("replyNegative", id, binding.replyNegative(this.#native, id, entryTimeout))
   }
 
   replyAttr(id: RequestId, attr: Attr, timeout: number): void {
     putAttrReply(this.#scratch, attr, timeout)
-    this.#check("replyAttr", binding.replyAttr(this.#native, id))
+    this.#reply("replyAttr", id, binding.replyAttr(this.#native, id))
   }
 
   /** Throws EBADF when `open.content` is not open, and the request stays pending. */
   replyOpen(id: RequestId, open: OpenReply): void {
     putOpen(this.#scratch, 0, open)
-    this.#check("replyOpen", binding.replyOpen(this.#native, id))
+    this.#reply("replyOpen", id, binding.replyOpen(this.#native, id))
   }
 
   replyCreate(id: RequestId, entry: Entry, open: OpenReply): void {
     putOpen(this.#scratch, putEntry(this.#scratch, 0, entry), open)
-    this.#check("replyCreate", binding.replyCreate(this.#native, id))
+    this.#reply("replyCreate", id, binding.replyCreate(this.#native, id))
   }
 
   /** Packs what fits into the kernel's page and returns how many entries that were; in a `plus` page each packed entry with `entry` counts as one lookup. An empty page ends the directory. */
   replyDirectory(id: RequestId, entries: ReadonlyArray<DirEntry>): number {
     const count = this.#packer.directory(entries)
-    return this.#check("replyDirectory", binding.replyDirectory(this.#native, id, this.#packer.numbers, count))
+    return this.#reply("replyDirectory", id, binding.replyDirectory(this.#native, id, this.#packer.numbers, count))
   }
 
   /** read (up to the size asked for), readlink, getxattr and listxattr (ERANGE goes to the caller when too long). */
   replyBytes(id: RequestId, bytes: Uint8Array): void {
-    this.#check("replyBytes", binding.replyBytes(this.#native, id, checkBytes("replyBytes", bytes)))
+    this.#reply("replyBytes", id, binding.replyBytes(this.#native, id, checkBytes("replyBytes", bytes)))
   }
 
   /** getxattr and listxattr with size 0. */
   replySize(id: RequestId, size: number): void {
-    this.#check("replySize", binding.replySize(this.#native, id, checkInteger("replySize", "size", size)))
+    this.#reply("replySize", id, binding.replySize(this.#native, id, checkInteger("replySize", "size", size)))
   }
 
   replyStatFs(id: RequestId, stat: StatFs): void {
     putStatFs(this.#scratch, stat)
-    this.#check("replyStatFs", binding.replyStatFs(this.#native, id))
+    this.#reply("replyStatFs", id, binding.replyStatFs(this.#native, id))
   }
 
   /**
@@ -234,7 +237,7 @@ export class Session {
     const begun = binding.shutdown(this.#native, reason, drain, unmount, force, (phase, before) =>
       onEvent({ type: "phase", phase: phaseOf(phase), before })
     )
-    if (typeof begun === "number") throw new FuseError(-begun, "shutdown")
+    if (typeof begun === "number") throw failure(-begun, "shutdown")
     onEvent({ type: "begin", reason })
     const report = reportOf(await begun)
     mounted.delete(this)
@@ -249,8 +252,14 @@ export class Session {
     return decodeStatistics(this.#statistics)
   }
 
-  #check(syscall: string, result: number, detail?: string): number {
-    if (result < 0) throw new FuseError(-result, syscall, detail)
+  #check(syscall: string, result: number): number {
+    if (result < 0) throw failure(-result, syscall)
     return result
+  }
+
+  #reply(syscall: string, id: RequestId, result: number): number {
+    if (result >= 0) return result
+    if (result === -ENOENT) throw new StrayReply(syscall, id)
+    throw failure(-result, syscall, `request ${id} takes another kind of reply, or a value is out of range`)
   }
 }

@@ -1,10 +1,12 @@
-import { opNames } from "./decode.ts"
-import type { OpStats, SessionStats } from "./types.ts"
+import { layouts } from "./layouts.ts"
+import type { LaneStats, OpStats, SessionStats } from "./types.ts"
 
 const headLength = 16
+const laneNames = ["high", "normal", "low"] as const
+const lanesLength = laneNames.length * 2
 const perOp = 5
 
-export const statisticsLength = headLength + opNames.length * perOp
+export const statisticsLength = headLength + lanesLength + layouts.length * perOp
 
 /** Bits of libfuse's FUSE_CAP_* that say something about a session. */
 const capabilityBits = {
@@ -24,8 +26,10 @@ const capabilityBits = {
 export const decodeStatistics = (numbers: Float64Array): SessionStats => {
   const at = (index: number): number => numbers[index] ?? 0
   const ops: Record<string, OpStats> = {}
-  opNames.forEach((name, op) => {
-    const base = headLength + op * perOp
+  let errors = 0
+  layouts.forEach(({ name }, op) => {
+    const base = headLength + lanesLength + op * perOp
+    errors += at(base + 1)
     if (at(base) === 0) return
     ops[name] = {
       count: at(base),
@@ -35,6 +39,10 @@ export const decodeStatistics = (numbers: Float64Array): SessionStats => {
       maxUs: at(base + 4)
     }
   })
+  const [high, normal, low] = laneNames.map((_, lane): LaneStats => ({
+    now: at(headLength + lane * 2),
+    max: at(headLength + lane * 2 + 1)
+  })) as [LaneStats, LaneStats, LaneStats]
   const capabilities = Object.fromEntries(
     Object.entries(capabilityBits).map(([name, bit]) => [name, (at(14) & (1 << bit)) !== 0])
   )
@@ -42,9 +50,11 @@ export const decodeStatistics = (numbers: Float64Array): SessionStats => {
     uptimeMs: at(0),
     queued: at(1),
     queuedMax: at(2),
+    lanes: { high, normal, low },
     pending: at(3),
     dispatched: at(4),
     completed: at(5),
+    errors,
     strayReplies: at(6),
     contents: at(7),
     handles: at(8),

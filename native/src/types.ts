@@ -205,7 +205,8 @@ export type ContentEvent =
   /**
    * Readers wait for [offset, offset+length) of a content. Answered by `fill` and `failRange`. A range that was asked
    * for is not asked for again until it was filled or failed. `sequential` is the length of the sequential run that
-   * led here in bytes, 0 for a random read.
+   * led here in bytes, 0 for a random read. `ahead` says that the reader waits for earlier bytes of the same handle, so
+   * that this is the kernel's read-ahead and nobody is blocked by it yet; such events have the low lane.
    */
   | {
       readonly op: "fetch"
@@ -213,6 +214,7 @@ export type ContentEvent =
       readonly offset: number
       readonly length: number
       readonly sequential: number
+      readonly ahead: boolean
     }
 
 export type Op = Request["op"]
@@ -352,6 +354,10 @@ export interface UnmountReport {
   readonly abandoned: number
 }
 
+/**
+ * Latencies from the request's arrival to its answer, in microseconds. Percentiles come from buckets and are off by at
+ * most 1/16 (6.25 %); counts and maxima are exact.
+ */
 export interface OpStats {
   readonly count: number
   readonly errors: number
@@ -360,13 +366,27 @@ export interface OpStats {
   readonly maxUs: number
 }
 
+/** How many requests wait for JavaScript in a lane, and how many waited at most. */
+export interface LaneStats {
+  readonly now: number
+  readonly max: number
+}
+
+/** Counters since the mount. Reading them stops nobody, so they may be a request or two apart from each other. */
 export interface SessionStats {
   readonly uptimeMs: number
+  /** Waiting for JavaScript, in all lanes together. */
   readonly queued: number
   readonly queuedMax: number
+  readonly lanes: { readonly high: LaneStats; readonly normal: LaneStats; readonly low: LaneStats }
+  /** Not answered yet: queued, being handled, or parked natively. */
   readonly pending: number
+  /** Handed to JavaScript. */
   readonly dispatched: number
+  /** Answered by JavaScript. */
   readonly completed: number
+  /** Answers with an errno, native ones included. */
+  readonly errors: number
   /** Replies to ids that were unknown or answered before. */
   readonly strayReplies: number
   readonly contents: number

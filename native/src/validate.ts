@@ -1,5 +1,5 @@
-/** Checks of what users pass in: each throws a FuseError that names the argument and what it has to be. */
-import { FuseError } from "./errors.ts"
+/** Checks of what users pass in: each throws an InvalidArgument that names the argument and what it has to be. */
+import { InvalidArgument, TooLarge } from "./errors.ts"
 import type { ContentOptions, MountOptions, Notification, ShutdownOptions, Time, UnmountOptions } from "./types.ts"
 
 /** Bytes of one store. */
@@ -7,7 +7,7 @@ const largestStore = 1 << 20
 
 const refuse = (syscall: string, what: string, value: unknown): never => {
   const shown = typeof value === "string" ? JSON.stringify(value) : String(value)
-  throw new FuseError(22, syscall, `${what}, got ${shown}`)
+  throw new InvalidArgument(syscall, `${what}, got ${shown}`)
 }
 
 export const checkInteger = (
@@ -45,11 +45,19 @@ export const checkFunction = (syscall: string, name: string, value: unknown): vo
   if (typeof value !== "function") refuse(syscall, `${name} has to be a function`, typeof value)
 }
 
+/** Most that one call takes, in bytes. */
+const largestBytes = 64 << 20
+
 export const checkBytes = (syscall: string, value: unknown): Uint8Array => {
   if (!(value instanceof Uint8Array)) return refuse(syscall, "bytes have to be a Uint8Array", typeof value)
-  const memory: unknown = value.buffer
-  if (typeof memory === "object" && memory !== null && "detached" in memory && memory.detached === true)
-    return refuse(syscall, "bytes must not be detached", "detached")
+  try {
+    // Throws when there is no memory behind the view: detached, or shrunk below its end. Its length would just be 0.
+    value.at(0)
+  } catch {
+    return refuse(syscall, "bytes must not be detached or resized away", "a view of nothing")
+  }
+  if (value.byteLength > largestBytes)
+    throw new TooLarge(syscall, `${value.byteLength} bytes at once, ${largestBytes} are possible`)
   return value
 }
 
@@ -93,7 +101,7 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
     allowOther: checkFlag("mount", "allowOther", options.allowOther),
     readOnly: checkFlag("mount", "readOnly", options.readOnly),
     threads: checkInteger("mount", "threads", options.threads ?? 4, 1, 16),
-    queueLimit: checkInteger("mount", "queueLimit", options.queueLimit ?? 1000, 1, 100_000),
+    queueLimit: checkQueueLimit("mount", options.queueLimit),
     maxTransfer: checkInteger("mount", "maxTransfer", options.maxTransfer ?? 1 << 20, 4096, 1 << 20)
   }
 }
@@ -105,6 +113,16 @@ const checkLimit = (syscall: string, name: string, value: unknown): number =>
       ? value
       : refuse(syscall, `${name} has to be milliseconds from 0 to 3600000`, value)
   )
+
+/** The limit of a content table's queue. */
+export const checkTableOptions = (options: { readonly queueLimit?: number }): number => {
+  checkObject("create", options)
+  checkKeys("create", options, ["queueLimit"])
+  return checkQueueLimit("create", options.queueLimit)
+}
+
+const checkQueueLimit = (syscall: string, value: unknown): number =>
+  checkInteger(syscall, "queueLimit", value ?? 1000, 1, 100_000)
 
 export const checkUnmountOptions = (options: UnmountOptions): Required<UnmountOptions> => {
   checkObject("unmount", options)

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
-import { RecordBuffer, opNames } from "../src/decode.ts"
+import { RecordBuffer } from "../src/decode.ts"
+import { layouts } from "../src/layouts.ts"
 
 /** Packs as cpp/core/record.h does, written down independently of the reader. */
 const pack = (
@@ -18,7 +20,10 @@ const pack = (
       text?.copy(bytes, at)
       at += Math.ceil((text?.length ?? 0) / 8) * 8
     }
-    bytes.writeUInt32LE(opNames.indexOf(op as (typeof opNames)[number]), start)
+    bytes.writeUInt32LE(
+      layouts.findIndex(({ name }) => name === op),
+      start
+    )
     bytes.writeUInt32LE((at - start) / 8, start + 4)
   }
   return at / 8
@@ -29,6 +34,19 @@ const head = [77, 5, caller.uid, caller.gid, caller.pid, caller.umask] as const
 const none = Number.NaN
 
 describe("records", () => {
+  it("have the names and numbers that the addon has", () => {
+    const header = readFileSync(new URL("../cpp/core/operation.h", import.meta.url), "utf8")
+    const [, enumeration = ""] = /enum class Op[^{]*\{([^}]*)\}/.exec(header) ?? []
+    const [, names = ""] = /names\[\] = \{([^}]*)\}/.exec(header) ?? []
+    const ours = layouts.map(({ name }) => name)
+    assert.deepStrictEqual(
+      [...names.matchAll(/"(\w*)"/g)].map(([, name]) => name),
+      ours
+    )
+    const numbered = [...enumeration.replaceAll(/\/\/.*/g, "").matchAll(/[A-Z]\w*(?=,| = 1)/g)].map(([name]) => name)
+    assert.deepStrictEqual(["", ...numbered.map((name) => name.toLowerCase())], ours)
+  })
+
   it("decode one after the other, with names of any length and alphabet", () => {
     const buffer = new RecordBuffer(1024)
     const names = ["a", "12345678", "123456789", "äöü€😀", "x".repeat(255)]
@@ -103,11 +121,11 @@ describe("records", () => {
     const buffer = new RecordBuffer(64)
     const words = pack(buffer, [
       ["dirty", 3, 4],
-      ["fetch", 4, 131_072, 1000, 0]
+      ["fetch", 4, 131_072, 1000, 0, 1]
     ])
     assert.deepStrictEqual(buffer.events(words), [
       { op: "dirty", id: 3, content: 4 },
-      { op: "fetch", content: 4, offset: 131_072, length: 1000, sequential: 0 }
+      { op: "fetch", content: 4, offset: 131_072, length: 1000, sequential: 0, ahead: true }
     ] as never)
     assert.throws(() => buffer.requests(words), RangeError)
   })

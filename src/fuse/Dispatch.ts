@@ -1,5 +1,5 @@
 /**
- * Runs kernel requests as fibers and answers each exactly once.
+ * Runs kernel requests as fibers and answers each exactly once: the handlers of the binding's dispatcher.
  *
  * Model: requests come in batches on the JavaScript thread. Each starts at once on the caller's stack; most end there
  * (the tree answers synchronously) and are answered without a fiber ever being scheduled. The others stay in a table
@@ -8,13 +8,13 @@
  * Fibers are uninterruptible but for the waits that declare themselves (filesystem/directories.ts), so a cancelled
  * request either gave up waiting and changed nothing (EINTR), or did what it was asked and says so.
  */
-import type { HandleId, Request, RequestId } from "@onemount/fuse-native"
+import { Dispatcher, type HandleId, type Problem, type Request, type RequestId } from "@onemount/fuse-native"
 import { Cause, Clock, Effect, Exit, Fiber, type Scope } from "effect"
 import type { FsError } from "../filesystem/FsError.ts"
 import { EINTR, EIO, ENODEV, errnoOf } from "./errno.ts"
 import type { KernelSession } from "./replies.ts"
 import { RequestOrder } from "./RequestOrder.ts"
-import { changedInos, type Answered } from "./requestClasses.ts"
+import { answeredOps, changedInos, type Answered } from "./requestClasses.ts"
 import * as Requests from "./requests.ts"
 
 /** A request that did not end at once. */
@@ -25,7 +25,9 @@ export interface RunningRequest {
   readonly since: number
 }
 
-interface Running extends RunningRequest {
+interface Running {
+  readonly request: Answered
+  readonly since: number
   /** Undefined while it waits for its turn. */
   fiber: Fiber.Fiber<Requests.Reply, FsError> | undefined
   leave: (() => void) | undefined
@@ -56,24 +58,17 @@ export const make = Effect.fnUntraced(function* (
     Fiber.runIn(fork(Effect.logError(problem, cause)), scope)
   }
 
-  const replyError = (id: RequestId, op: string, errno: number) => {
-    try {
-      layers.session().replyError(id, errno)
-    } catch (defect) {
-      report(`${op}: request ${id} could not be answered`, Cause.die(defect))
-    }
-  }
+  const onProblem = ({ kind, op, id, cause }: Problem) =>
+    report(`${op}: ${kind === "stray" ? "a second reply" : "the reply"} to request ${id} failed`, Cause.die(cause))
+  const dispatcher = new Dispatcher({ session: layers.session, onProblem })
+
+  const replyError = (request: Answered, errno: number) =>
+    dispatcher.attempt(request, () => layers.session().replyError(request.id, errno))
 
   /** Total: whatever goes wrong, the kernel gets one answer and the caller no exception. */
   const reply = (request: Answered, exit: Exit.Exit<Requests.Reply, FsError>) => {
-    const { id, op } = request
-    if (Exit.isFailure(exit)) return replyError(id, op, errnoOfCause(request, exit.cause))
-    try {
-      exit.value(layers.session(), id)
-    } catch (defect) {
-      report(`${op}: reply to request ${id} failed`, Cause.die(defect))
-      replyError(id, op, EIO)
-    }
+    if (Exit.isFailure(exit)) return replyError(request, errnoOfCause(request, exit.cause))
+    dispatcher.attempt(request, () => exit.value(layers.session(), request.id))
   }
 
   const errnoOfCause = (request: Answered, cause: Cause.Cause<FsError>): number => {
@@ -94,14 +89,13 @@ export const make = Effect.fnUntraced(function* (
     }
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return finish(exit)
-    running.set(request.id, { id: request.id, op: request.op, since: clock.currentTimeMillisUnsafe(), fiber, leave })
+    running.set(request.id, { request, since: clock.currentTimeMillisUnsafe(), fiber, leave })
     fiber.addObserver(finish)
     Fiber.runIn(fiber, scope)
   }
 
   const start = (request: Answered) => {
-    const { id, op } = request
-    if (scope.state._tag === "Closed") return replyError(id, op, ENODEV)
+    if (scope.state._tag === "Closed") return replyError(request, ENODEV)
     const inos = changedInos(request, nodes)
     if (inos === undefined) return run(request, undefined)
     let started = false
@@ -109,7 +103,7 @@ export const make = Effect.fnUntraced(function* (
       started = true
       run(request, leave)
     })
-    if (!started) running.set(id, { id, op, since: clock.currentTimeMillisUnsafe(), fiber: undefined, leave })
+    if (!started) running.set(request.id, { request, since: clock.currentTimeMillisUnsafe(), fiber: undefined, leave })
   }
 
   const cancel = (target: RequestId) => {
@@ -117,7 +111,7 @@ export const make = Effect.fnUntraced(function* (
     if (found === undefined) return
     if (found.fiber !== undefined) return found.fiber.interruptUnsafe()
     running.delete(target)
-    replyError(target, found.op, EINTR)
+    replyError(found.request, EINTR)
     found.leave?.()
   }
 
@@ -130,21 +124,13 @@ export const make = Effect.fnUntraced(function* (
     Fiber.runIn(fork(logged, { uninterruptible: true }), scope)
   }
 
-  const accept = (request: Request) => {
-    switch (request.op) {
-      case "forget":
-        for (const { node, count } of request.nodes) nodes.forget(node, count)
-        return
-      case "release":
-        return release(request.handle)
-      case "cancel":
-        return cancel(request.target)
-      case "closed":
-        return onClosed(request.reason)
-      default:
-        return start(request)
-    }
-  }
+  for (const op of answeredOps) dispatcher.handle(op, start)
+  dispatcher.handle("forget", ({ nodes: forgotten }) => {
+    for (const { node, count } of forgotten) nodes.forget(node, count)
+  })
+  dispatcher.handle("release", (request) => release(request.handle))
+  dispatcher.handle("cancel", (request) => cancel(request.target))
+  dispatcher.handle("closed", (request) => onClosed(request.reason))
 
   // The kernel does not release handles of a mount that is gone.
   yield* Effect.addFinalizer(() =>
@@ -154,10 +140,8 @@ export const make = Effect.fnUntraced(function* (
   )
 
   return {
-    drain: () => {
-      for (const request of layers.session().take()) accept(request)
-    },
-    running: () => Array.from(running.values(), ({ id, op, since }) => ({ id, op, since }))
+    drain: () => dispatcher.drain(),
+    running: () => Array.from(running.values(), ({ request, since }) => ({ id: request.id, op: request.op, since }))
   }
 })
 

@@ -7,6 +7,36 @@ type Unanswered = "forget" | "release" | "cancel" | "closed"
 /** Requests that are answered; the others only inform. */
 export type Answered = Exclude<Request, { readonly op: Unanswered }>
 
+/** Complete: a missing one is a type error. */
+const answered: Readonly<Record<Answered["op"], true>> = {
+  lookup: true,
+  getattr: true,
+  setattr: true,
+  readlink: true,
+  mknod: true,
+  mkdir: true,
+  unlink: true,
+  rmdir: true,
+  symlink: true,
+  link: true,
+  rename: true,
+  open: true,
+  create: true,
+  read: true,
+  flush: true,
+  fsync: true,
+  readdir: true,
+  fsyncdir: true,
+  statfs: true,
+  setxattr: true,
+  getxattr: true,
+  listxattr: true,
+  removexattr: true,
+  access: true,
+  fallocate: true
+}
+export const answeredOps = Object.keys(answered) as ReadonlyArray<Answered["op"]>
+
 /** open(2): O_ACCMODE. */
 const accessMode = 3
 

@@ -45,7 +45,7 @@ class Arguments {
   }
   uint64_t integer(size_t i) {
     const double value = number(i);
-    if (!(value >= 0 && value <= kLargestInteger)) {
+    if (!(value >= 0 && value <= kLargestInteger && value == std::floor(value))) {
       fail();
       return 0;
     }

@@ -1,4 +1,6 @@
 // Mounting, taking requests, notifying, statistics.
+#include <array>
+
 #include "../transport/decode.h"
 #include "arguments.h"
 #include "functions.h"
@@ -10,6 +12,7 @@ namespace fuse_native {
 namespace {
 
 constexpr size_t kStatisticsHead = 16;
+constexpr std::array<Lane, 3> kStatisticsLanes = {Lane::High, Lane::Normal, Lane::Low};
 constexpr size_t kStatisticsPerOp = 5;
 
 napi_value mountFailure(napi_env env, int error, const std::string& message) {
@@ -123,20 +126,21 @@ napi_value notified(napi_env env, napi_callback_info info) {
 
 double microseconds(uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
-// statistics(session, out): 16 numbers, then count, errors, p50, p99, max (us) of each operation number
+// statistics(session, out): 16 numbers, now and largest of each lane, then count, errors, p50, p99, max (us) of each operation number
 napi_value statistics(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.session();
   size_t length = 0;
   auto* out = static_cast<double*>(arguments.bytes(1, length));
   constexpr size_t ops = static_cast<size_t>(Op::Count);
-  constexpr size_t needed = (kStatisticsHead + ops * kStatisticsPerOp) * sizeof(double);
-  if (!arguments.ok() || length < needed) return arguments.invalid();
+  constexpr size_t numbers = kStatisticsHead + kStatisticsLanes.size() * 2 + ops * kStatisticsPerOp;
+  if (!arguments.ok() || length < numbers * sizeof(double)) return arguments.invalid();
   Session& session = *handle->target;
   const Statistics& s = session.statistics();
+  const QueueDepth queue = session.queue().depth();
   const uint64_t head[kStatisticsHead] = {(monotonicNs() - s.startedNs) / 1000000,
-                                          session.queue().size(),
-                                          session.queue().largest(),
+                                          queue.all.now,
+                                          queue.all.largest,
                                           session.pendingCount(),
                                           s.dispatched,
                                           s.answered,
@@ -151,6 +155,10 @@ napi_value statistics(napi_env env, napi_callback_info info) {
                                           session.capabilities(),
                                           0};
   for (const uint64_t value : head) *out++ = static_cast<double>(value);
+  for (const Lane lane : kStatisticsLanes) {
+    *out++ = static_cast<double>(queue.lanes[static_cast<size_t>(lane)].now);
+    *out++ = static_cast<double>(queue.lanes[static_cast<size_t>(lane)].largest);
+  }
   for (const OperationStatistics& op : s.operations) {
     *out++ = static_cast<double>(op.latency.count());
     *out++ = static_cast<double>(op.errors.load());

@@ -19,12 +19,14 @@ void environmentEnds(void* data) {
 
 void collected(napi_env env, void* data, void*) { collectHandle<ContentTable>(env, data, environmentEnds); }
 
-// createTable(scratch, onEvents): table, or a negative errno
+// createTable(scratch, onEvents, queueLimit): table, or a negative errno
 napi_value createTable(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto handle = std::make_unique<TableHandle>();
-  if (!prepareHandle(arguments, 0, 1, *handle)) return arguments.invalid();
-  if (const int error = ContentTable::create([bridge = handle->bridge] { bridge->wake(); }, handle->target)) {
+  const uint64_t queueLimit = arguments.integer(2);
+  if (!arguments.ok() || !prepareHandle(arguments, 0, 1, *handle)) return arguments.invalid();
+  auto wake = [bridge = handle->bridge] { bridge->wake(); };
+  if (const int error = ContentTable::create(wake, handle->target, queueLimit)) {
     handle->bridge->close(true);
     napi_delete_reference(env, handle->scratchReference);
     return arguments.result(-error);

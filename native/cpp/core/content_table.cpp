@@ -1,21 +1,18 @@
 #include "content_table.h"
 
 #include <cerrno>
-#include <limits>
 
 namespace fuse_native {
 
 namespace {
 // More than one that copies or syncs a large file must not keep the downloads of all others waiting.
 constexpr size_t kFillers = 4;
-// Every event belongs to a waiter, so their number is bounded by who waits; nobody is held back for them.
-constexpr size_t kEventLimit = std::numeric_limits<size_t>::max();
 }  // namespace
 
-ContentTable::ContentTable(std::function<void()> wake) : events_(kEventLimit, std::move(wake)) {}
+ContentTable::ContentTable(std::function<void()> wake, size_t queueLimit) : events_(queueLimit, std::move(wake)) {}
 
-int ContentTable::create(std::function<void()> wake, std::shared_ptr<ContentTable>& out) {
-  std::shared_ptr<ContentTable> table(new ContentTable(std::move(wake)));
+int ContentTable::create(std::function<void()> wake, std::shared_ptr<ContentTable>& out, size_t queueLimit) {
+  std::shared_ptr<ContentTable> table(new ContentTable(std::move(wake), queueLimit));
   const int error = table->fillers_->start(table->threads_, kFillers);
   if (error != 0) {
     table->fillers_->stop();

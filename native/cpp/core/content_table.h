@@ -35,6 +35,14 @@ struct OpenContent {
 };
 
 using ContentPtr = std::shared_ptr<OpenContent>;
+/// What led to a read: the length of the sequential run it belongs to, and whether its handle waits for bytes before
+/// these already, so that nobody is blocked by these yet.
+struct ReadHint {
+  ReadHint(uint64_t run, bool ahead = false) : run(run), ahead(ahead) {}
+  uint64_t run;
+  bool ahead;
+};
+
 using Done = std::function<void(int error)>;
 /// `bytes` are valid during the call only.
 using ReadDone = std::function<void(int error, const char* bytes, size_t length)>;
@@ -45,8 +53,8 @@ using WriteDone = std::function<void(ssize_t result)>;
 
 class ContentTable : public std::enable_shared_from_this<ContentTable> {
  public:
-  /// 0 or an errno. `wake` as for RequestQueue.
-  static int create(std::function<void()> wake, std::shared_ptr<ContentTable>& out);
+  /// 0 or an errno. `wake` as for RequestQueue; when `queueLimit` events wait, the sessions stop reading requests.
+  static int create(std::function<void()> wake, std::shared_ptr<ContentTable>& out, size_t queueLimit = 1000);
 
   RequestQueue& events() { return events_; }
 
@@ -76,8 +84,8 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   bool attachSession();
   void detachSession();
   WaiterId nextWaiter() { return nextId_.fetch_add(1, std::memory_order_relaxed); }
-  /// Calls `done` now or when the bytes are there. `run` is the sequential run that led here.
-  void readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, uint64_t run,
+  /// Calls `done` now or when the bytes are there.
+  void readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, ReadHint hint,
                   ReadDone done);
   /// Calls `done` now or when the write was permitted; then `bytes` were copied.
   void writeOrWait(const ContentPtr& content, WaiterId waiter, const char* bytes, size_t length, uint64_t offset,
@@ -100,7 +108,7 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
     WriteDone write;
   };
 
-  explicit ContentTable(std::function<void()> wake);
+  ContentTable(std::function<void()> wake, size_t queueLimit);
   void await(WaiterId waiter, Waiting waiting);
   std::optional<Waiting> takeWaiting(WaiterId waiter);
   void serve(const std::vector<WaiterId>& released);
@@ -108,7 +116,7 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   int changeLater(ContentId id, std::function<int(Content&, std::vector<WaiterId>&)> change, Done done);
   void fail(const std::vector<WaiterId>& waiters, int error);
   void ask(const ContentPtr& content);
-  void askFor(const OpenContent& content, const std::vector<Extent>& fetches, uint64_t run);
+  void askFor(const OpenContent& content, const std::vector<Extent>& fetches, ReadHint hint);
   void applyParkedWrites(const ContentPtr& content);
 
   RequestQueue events_;

@@ -49,7 +49,7 @@ std::optional<ContentTable::Waiting> ContentTable::takeWaiting(WaiterId waiter) 
   return taken;
 }
 
-void ContentTable::readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, uint64_t run,
+void ContentTable::readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, ReadHint hint,
                               ReadDone done) {
   ReadPlan plan = content->body->plan(offset, length);
   if (plan.present) return deliver(content, plan, offset, done);
@@ -62,13 +62,15 @@ void ContentTable::readOrWait(const ContentPtr& content, WaiterId waiter, uint64
     content->body->unpark(waiter);
     return done(EBADF, nullptr, 0);
   }
-  askFor(*content, plan.fetches, run);
+  askFor(*content, plan.fetches, hint);
 }
 
-void ContentTable::askFor(const OpenContent& content, const std::vector<Extent>& fetches, uint64_t run) {
+void ContentTable::askFor(const OpenContent& content, const std::vector<Extent>& fetches, ReadHint hint) {
   for (const Extent& range : fetches) {
     Record fetch(Op::Fetch);
-    fetch.integer(content.id).integer(range.start).integer(range.end - range.start).integer(run);
+    fetch.integer(content.id).integer(range.start).integer(range.end - range.start);
+    fetch.integer(hint.run).integer(hint.ahead ? 1 : 0);
+    fetch.after(content.id).in(hint.ahead ? Lane::Low : Lane::High);
     events_.push(std::move(fetch));
   }
 }
@@ -96,7 +98,7 @@ void ContentTable::ask(const ContentPtr& content) {
     questions_.emplace(question, content);
   }
   Record record(Op::Dirty);
-  record.integer(question).integer(content->id);
+  record.integer(question).integer(content->id).after(content->id);
   events_.push(std::move(record));
 }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
 #include "content_table.h"
@@ -31,8 +33,16 @@ class Handle {
     return run_;
   }
 
+  /// Counts one waiting read of this handle for as long as it is kept.
+  static std::shared_ptr<void> beginWaiting(const std::shared_ptr<Handle>& handle) {
+    handle->waiting_.fetch_add(1, std::memory_order_relaxed);
+    return {nullptr, [handle](void*) { handle->waiting_.fetch_sub(1, std::memory_order_relaxed); }};
+  }
+  bool isWaiting() const { return waiting_.load(std::memory_order_relaxed) > 0; }
+
  private:
   std::mutex mutex_;
+  std::atomic<unsigned> waiting_{0};
   uint64_t expected_ = 0;
   uint64_t run_ = 0;
 };

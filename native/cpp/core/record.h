@@ -2,7 +2,10 @@
 //   word 0          operation number (low 32 bits), length of the record in words (high 32 bits)
 //   other words     numbers as IEEE doubles (exact below 2^53), NaN for "not given"; a byte string is its length as a
 //                   number followed by its bytes, padded with zeros to a whole word.
-// Which fields an operation has is fixed by the code that packs it and by native/src/decode.ts.
+// Which fields an operation has is fixed by the code that packs it and by native/src/layouts.ts.
+//
+// Beside the words a record has a lane and keys, which only the queue looks at: records that share a key keep their
+// order. Keys are inodes for requests and contents for content events.
 #pragma once
 
 #include <cmath>
@@ -10,13 +13,13 @@
 #include <string_view>
 #include <vector>
 
-#include "operation.h"
+#include "lane.h"
 
 namespace fuse_native {
 
 class Record {
  public:
-  explicit Record(Op op) : op_(op) {
+  explicit Record(Op op) : op_(op), lane_(laneOf(op)) {
     words_.reserve(16);
     words_.push_back(0);
   }
@@ -38,7 +41,20 @@ class Record {
   }
   Record& text(std::string_view value) { return bytes(value.data(), value.size()); }
 
+  /// Keeps the record behind those with the same key that are queued before it. May be called several times.
+  Record& after(uint64_t key) {
+    keys_.push_back(key);
+    return *this;
+  }
+  /// Another lane than the operation's.
+  Record& in(Lane lane) {
+    lane_ = lane;
+    return *this;
+  }
+
   Op op() const { return op_; }
+  Lane lane() const { return lane_; }
+  const std::vector<uint64_t>& keys() const { return keys_; }
   size_t words() const { return words_.size(); }
   void copyTo(uint64_t* out) const {
     std::memcpy(out, words_.data(), words_.size() * sizeof(uint64_t));
@@ -47,7 +63,9 @@ class Record {
 
  private:
   Op op_;
+  Lane lane_;
   std::vector<uint64_t> words_;
+  std::vector<uint64_t> keys_;
 };
 
 }  // namespace fuse_native

@@ -1,56 +1,172 @@
 #include "request_queue.h"
 
+#include <algorithm>
+
 namespace fuse_native {
 
+void RequestQueue::Ready::append(Waiting* waiting) {
+  waiting->before = last;
+  waiting->after = nullptr;
+  (last == nullptr ? first : last->after) = waiting;
+  last = waiting;
+}
+
+void RequestQueue::Ready::prepend(Waiting* waiting) {
+  waiting->before = nullptr;
+  waiting->after = first;
+  (first == nullptr ? last : first->before) = waiting;
+  first = waiting;
+}
+
+void RequestQueue::Ready::remove(Waiting* waiting) {
+  (waiting->before == nullptr ? first : waiting->before->after) = waiting->after;
+  (waiting->after == nullptr ? last : waiting->after->before) = waiting->before;
+}
+
+RequestQueue::~RequestQueue() {
+  // What is blocked becomes ready while those before it go.
+  while (Waiting* waiting = next()) {
+    leaveLines(waiting);
+    delete waiting;
+  }
+}
+
+void RequestQueue::count(Lane lane, int change) {
+  LaneDepth& depth = depth_.lanes[static_cast<size_t>(lane)];
+  depth.now += static_cast<size_t>(change);
+  depth.largest = std::max(depth.largest, depth.now);
+}
+
 void RequestQueue::push(Record record) {
+  auto* const waiting = new Waiting(std::move(record));
   bool wasEmpty;
   {
     std::lock_guard lock(mutex_);
-    wasEmpty = sizeLocked() == 0;
-    (record.op() == Op::Cancel ? cancels_ : records_).push_back(std::move(record));
-    if (sizeLocked() > largest_) largest_ = sizeLocked();
+    wasEmpty = depth_.all.now == 0;
+    depth_.all.now += 1;
+    depth_.all.largest = std::max(depth_.all.largest, depth_.all.now);
+    size_.store(depth_.all.now, std::memory_order_relaxed);
+    count(waiting->lane, 1);
+    enterLines(waiting);
+    if (waiting->blocked == 0) ready(waiting->lane).append(waiting);
+    liftBefore(waiting);
   }
   if (wasEmpty) wake_();
+}
+
+void RequestQueue::enterLines(Waiting* waiting) {
+  // Reserved, because lines point at places.
+  waiting->places.reserve(waiting->record.keys().size());
+  for (const uint64_t key : waiting->record.keys()) {
+    Line& line = lines_[key];
+    // The same key twice.
+    if (line.last != nullptr && line.last->owner == waiting) continue;
+    Place& place = waiting->places.emplace_back(Place{waiting, key, line.last, nullptr});
+    if (line.last == nullptr) {
+      line.first = &place;
+    } else {
+      line.last->after = &place;
+      waiting->blocked += 1;
+    }
+    line.last = &place;
+  }
+}
+
+// Only called for a record that is the first in all of its lines.
+void RequestQueue::leaveLines(Waiting* waiting) {
+  for (Place& place : waiting->places) {
+    if (place.after == nullptr) {
+      lines_.erase(place.key);
+      continue;
+    }
+    lines_[place.key].first = place.after;
+    place.after->before = nullptr;
+    Waiting* const follower = place.after->owner;
+    if (--follower->blocked == 0) ready(follower->lane).append(follower);
+  }
+}
+
+void RequestQueue::liftBefore(Waiting* waiting) {
+  std::vector<Waiting*> lifted{waiting};
+  while (!lifted.empty()) {
+    const Waiting* const reason = lifted.back();
+    lifted.pop_back();
+    for (const Place& place : reason->places) {
+      Waiting* const earlier = place.before == nullptr ? nullptr : place.before->owner;
+      if (earlier == nullptr || earlier->lane <= reason->lane) continue;
+      count(earlier->lane, -1);
+      if (earlier->blocked == 0) {
+        ready(earlier->lane).remove(earlier);
+        ready(reason->lane).append(earlier);
+      }
+      earlier->lane = reason->lane;
+      count(earlier->lane, 1);
+      lifted.push_back(earlier);
+    }
+  }
+}
+
+// The next record, taken out of its lane; null when there is none.
+RequestQueue::Waiting* RequestQueue::next() {
+  const auto takeFrom = [](Ready& lane) {
+    Waiting* const waiting = lane.first;
+    if (waiting != nullptr) lane.remove(waiting);
+    return waiting;
+  };
+  if (Waiting* const cancel = takeFrom(ready(Lane::First))) return cancel;
+  for (int round = 0; round < 2; round++) {
+    for (const Lane lane : {Lane::High, Lane::Normal, Lane::Low}) {
+      if (ready(lane).credit == 0) continue;
+      if (Waiting* const waiting = takeFrom(ready(lane))) {
+        ready(lane).credit -= 1;
+        return waiting;
+      }
+    }
+    // A new round: who has something has no credit left.
+    for (size_t lane = 0; lane < kLanes; lane++) ready_[lane].credit = kLaneWeights[lane];
+  }
+  return takeFrom(ready(Lane::Last));
 }
 
 size_t RequestQueue::take(uint64_t* out, size_t capacity, size_t limit) {
   size_t used = 0;
   bool more;
+  std::vector<std::unique_ptr<Waiting>> taken;
   {
     std::lock_guard lock(mutex_);
-    for (size_t taken = 0; taken < limit; taken++) {
-      auto& lane = cancels_.empty() ? records_ : cancels_;
-      if (lane.empty() || used + lane.front().words() > capacity) break;
-      lane.front().copyTo(out + used);
-      used += lane.front().words();
-      lane.pop_front();
+    const bool wasFull = depth_.all.now >= limit_;
+    while (taken.size() < limit) {
+      Waiting* const waiting = next();
+      if (waiting == nullptr) break;
+      if (used + waiting->record.words() > capacity) {
+        ready(waiting->lane).prepend(waiting);
+        ready(waiting->lane).credit += 1;
+        break;
+      }
+      taken.emplace_back(waiting);
+      waiting->record.copyTo(out + used);
+      used += waiting->record.words();
+      leaveLines(waiting);
+      count(waiting->lane, -1);
+      depth_.all.now -= 1;
     }
-    more = sizeLocked() > 0;
-    if (sizeLocked() < limit_) room_.notify_all();
+    size_.store(depth_.all.now, std::memory_order_relaxed);
+    more = depth_.all.now > 0;
+    if (wasFull && depth_.all.now < limit_) room_.notify_all();
   }
   if (more) wake_();
   return used;
 }
 
-void RequestQueue::waitForRoom() {
-  std::unique_lock lock(mutex_);
-  room_.wait(lock, [&] { return unlimited_ || sizeLocked() < limit_; });
-}
-
-void RequestQueue::stopWaiting() {
-  std::lock_guard lock(mutex_);
-  unlimited_ = true;
+void RequestQueue::interruptWaiting() {
+  // Whoever waits has either seen the flag or is inside the wait when this gets the mutex.
+  { std::lock_guard lock(mutex_); }
   room_.notify_all();
 }
 
-size_t RequestQueue::size() {
+QueueDepth RequestQueue::depth() {
   std::lock_guard lock(mutex_);
-  return sizeLocked();
-}
-
-size_t RequestQueue::largest() {
-  std::lock_guard lock(mutex_);
-  return largest_;
+  return depth_;
 }
 
 }  // namespace fuse_native

@@ -4,9 +4,26 @@
 
 namespace fuse_native {
 
+// Below 2^kSubBits each value has its own bucket; from there on the highest bit chooses a group of buckets and the
+// kSubBits below it one of them.
+size_t LatencyHistogram::bucketOf(uint64_t ns) {
+  if (ns < (uint64_t{1} << kSubBits)) return static_cast<size_t>(ns);
+  const unsigned highest = 63 - static_cast<unsigned>(__builtin_clzll(ns));
+  const size_t group = highest - kSubBits + 1;
+  const size_t within = (ns >> (highest - kSubBits)) & ((size_t{1} << kSubBits) - 1);
+  return std::min((group << kSubBits) + within, kBuckets - 1);
+}
+
+uint64_t LatencyHistogram::middleOf(size_t bucket) {
+  const size_t group = bucket >> kSubBits;
+  if (group == 0) return bucket;
+  const uint64_t width = uint64_t{1} << (group - 1);
+  const uint64_t low = ((uint64_t{1} << kSubBits) + (bucket & ((size_t{1} << kSubBits) - 1))) * width;
+  return low + width / 2;
+}
+
 void LatencyHistogram::record(uint64_t ns) {
-  const size_t bucket = ns == 0 ? 0 : 64 - static_cast<size_t>(__builtin_clzll(ns));
-  buckets_[std::min(bucket, kBuckets - 1)].fetch_add(1, std::memory_order_relaxed);
+  buckets_[bucketOf(ns)].fetch_add(1, std::memory_order_relaxed);
   count_.fetch_add(1, std::memory_order_relaxed);
   uint64_t seen = largest_.load(std::memory_order_relaxed);
   while (seen < ns && !largest_.compare_exchange_weak(seen, ns, std::memory_order_relaxed)) {
@@ -17,20 +34,13 @@ uint64_t LatencyHistogram::percentile(double fraction) const {
   std::array<uint64_t, kBuckets> counts;
   uint64_t total = 0;
   for (size_t i = 0; i < kBuckets; i++) total += counts[i] = buckets_[i].load(std::memory_order_relaxed);
-  if (total == 0) return 0;
   const double rank = fraction * static_cast<double>(total);
-  double below = 0;
+  uint64_t below = 0;
   for (size_t i = 0; i < kBuckets; i++) {
-    const double here = static_cast<double>(counts[i]);
-    if (here > 0 && below + here >= rank) {
-      const double low = i == 0 ? 0 : static_cast<double>(uint64_t{1} << (i - 1));
-      const double high = static_cast<double>(uint64_t{1} << i);
-      const double value = low + (high - low) * std::clamp((rank - below) / here, 0.0, 1.0);
-      return std::min(static_cast<uint64_t>(value), largest());
-    }
-    below += here;
+    below += counts[i];
+    if (counts[i] > 0 && static_cast<double>(below) >= rank) return std::min(middleOf(i), largest());
   }
-  return largest();
+  return 0;
 }
 
 }  // namespace fuse_native

@@ -66,8 +66,11 @@ void Session::read(fuse_req_t request, uint64_t node, size_t size, uint64_t offs
   Pending pending = parked(request, Op::Read, handle->content, startNs);
   const RequestId id = pending.id;
   const WaiterId waiter = pending.waiter;
+  // A sequential read beside one that waits already is the kernel's read-ahead.
+  const ReadHint hint(run, run > 0 && handle->isWaiting());
+  pending.waiting = Handle::beginWaiting(handle);
   publish(std::move(pending));
-  contents_->readOrWait(handle->content, waiter, offset, size, run,
+  contents_->readOrWait(handle->content, waiter, offset, size, hint,
                         [self = shared_from_this(), id](int error, const char* bytes, size_t length) {
                           self->ifPending(id, [&](const Pending& p) {
                             self->answerRead(p.request, p.startNs, error, bytes, length);
@@ -115,7 +118,11 @@ void Session::giveUpWhenRefusing(RequestId id) {
 template <typename Send>
 void Session::ifPending(RequestId id, Send send) {
   std::shared_lock life(life_);
-  if (const auto pending = pending_.take(id)) send(*pending);
+  auto pending = pending_.take(id);
+  if (!pending) return;
+  // Before the reader can ask for more.
+  pending->waiting.reset();
+  send(*pending);
 }
 
 void Session::answerRead(fuse_req_t request, uint64_t startNs, int error, const char* bytes, size_t length) {

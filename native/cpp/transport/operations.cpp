@@ -108,7 +108,7 @@ void symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const ch
 void link(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char* name) {
   if (refusedName(request, name)) return;
   Upcall call(request, Op::Link, parent);
-  call.record.text(name).integer(node);
+  call.record.text(name).integer(node).after(node);
   call.send();
 }
 
@@ -116,7 +116,7 @@ void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t 
             unsigned flags) {
   if (refusedName(request, name, ENOENT) || refusedName(request, newName)) return;
   Upcall call(request, Op::Rename, parent);
-  call.record.text(name).integer(newParent).text(newName).integer(flags);
+  call.record.text(name).integer(newParent).text(newName).integer(flags).after(newParent);
   call.send();
 }
 

@@ -27,6 +27,8 @@ struct Pending {
   uint64_t node = 0;
   std::shared_ptr<Handle> handle;
   ContentPtr content;
+  /// Of a read that waits in the content table.
+  std::shared_ptr<void> waiting;
   /// Not 0: waits in the content table under this number, and JavaScript does not know the request.
   WaiterId waiter = 0;
   size_t size = 0;

@@ -33,7 +33,8 @@ int Session::reply(RequestId id, uint64_t accepted, Reply send) {
   if (!pending) {
     if (known && pending_.isParked(id) == std::optional<bool>(false)) return EINVAL;
     statistics_.strayReplies.fetch_add(1, std::memory_order_relaxed);
-    return 0;
+    // Once the end has begun, the native side may have been first.
+    return refusing_ ? ENODEV : ENOENT;
   }
   completed(*pending, send(*pending));
   return 0;
@@ -100,7 +101,7 @@ void Session::detachHandle(const std::shared_ptr<Handle>& handle) {
 
 void Session::pushRelease(const Handle& handle) {
   Record record(Op::Release);
-  record.integer(handle.node).integer(handle.id);
+  record.integer(handle.node).integer(handle.id).after(handle.node);
   handle.content == nullptr ? record.absent() : record.integer(handle.content->id);
   queue_.push(std::move(record));
 }

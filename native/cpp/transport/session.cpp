@@ -145,7 +145,7 @@ void Session::initialise(fuse_conn_info* connection) {
 void Session::loop() {
   fuse_buf buffer{};
   while (!fuse_session_exited(session_)) {
-    queue_.waitForRoom();
+    waitForRoom();
     const int got = fuse_session_receive_buf(session_, &buffer);
     if (got == -EINTR) continue;
     if (got <= 0) break;
@@ -153,6 +153,19 @@ void Session::loop() {
   }
   std::free(buffer.mem);
   if (--loopsRunning_ == 0) loopsEnded();
+}
+
+// JavaScript is behind: the kernel holds back its callers until it has caught up.
+void Session::waitForRoom() {
+  const auto stopped = [this] { return stopReading_.load(); };
+  queue_.waitForRoom(stopped);
+  contents_->events().waitForRoom(stopped);
+}
+
+void Session::stopWaitingForRoom() {
+  stopReading_ = true;
+  queue_.interruptWaiting();
+  contents_->events().interruptWaiting();
 }
 
 void Session::loopsEnded() {
@@ -176,7 +189,9 @@ void Session::forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes)
     const size_t count = std::min(kForgetsPerRecord, nodes.size() - at);
     Record record(Op::Forget);
     record.integer(count);
-    for (size_t i = at; i < at + count; i++) record.integer(nodes[i].first).integer(nodes[i].second);
+    for (size_t i = at; i < at + count; i++) {
+      record.integer(nodes[i].first).integer(nodes[i].second).after(nodes[i].first);
+    }
     queue_.push(std::move(record));
   }
 }

@@ -65,8 +65,9 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   ContentTable& contents() { return *contents_; }
   uint32_t capabilities() const { return capabilities_; }
 
-  // Replies from JavaScript (replies.cpp): 0, or EINVAL when the request takes another kind of reply. Unknown numbers
-  // are counted as strays.
+  // Replies from JavaScript (replies.cpp): 0, EINVAL when the request takes another kind of reply (it stays pending),
+  // ENOENT for a number that is unknown or was answered, ENODEV when the end of the session may have answered it. The
+  // latter two are counted as strays.
   int replyError(RequestId id, int error);
   int replyOk(RequestId id);
   int replyEntry(RequestId id, const fuse_entry_param& entry);
@@ -112,6 +113,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   Session(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake);
   int start(std::string& message);
   void loop();
+  void waitForRoom();
+  void stopWaitingForRoom();
   void loopsEnded();
 
   template <typename Reply>
@@ -163,6 +166,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   std::shared_mutex life_;
   std::atomic<unsigned> loopsRunning_{0};
   std::atomic<bool> loopsEnded_{false};
+  /// The bound of the queues does not hold back the loop threads any more.
+  std::atomic<bool> stopReading_{false};
   /// New requests are refused: a forced unmount is under way.
   std::atomic<bool> refusing_{false};
   std::atomic<bool> finished_{false};

@@ -94,7 +94,7 @@ uint64_t Session::failEverything() {
 }
 
 void Session::tearDown() {
-  queue_.stopWaiting();
+  stopWaitingForRoom();
   const auto mounted = findMount(options_.mountpoint);
   const bool ours = mounted.has_value() && mounted->minor == device_;
   if (!loopsEnded_) {
@@ -107,7 +107,7 @@ void Session::tearDown() {
 }
 
 bool Session::close(Milliseconds limit) {
-  queue_.stopWaiting();
+  stopWaitingForRoom();
   bool ended = loops_.waitFor(limit);
   finished_ = true;
   notifier_.stop();

@@ -20,6 +20,7 @@ class Upcall {
     pending.startsChange = fuse_native::startsChange(op);
     record.integer(pending.id).integer(node).integer(caller->uid).integer(caller->gid);
     record.integer(static_cast<uint64_t>(caller->pid)).integer(caller->umask);
+    record.after(node);
   }
 
   void send() {
