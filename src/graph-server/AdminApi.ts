@@ -9,11 +9,15 @@
  *     GET         /_admin/counters   requests by status, bytes, hits of faults
  *     POST        /_admin/delta      {"expire": "resyncApplyDifferences"}
  *     PUT         /_admin/quota      {"total": 1000000}
+ *     GET, POST   /_admin/drives     {"name": "Shared", "owner": "ada@example.org"}, or "site" for a library
+ *     POST        /_admin/items      {"path": "/Notebook", "facet": "package"}, or "vault"
  */
 import { Clock, Context, Effect, Layer, Schema } from "effect"
-import { accessDenied, type ApiError, invalidRequest, itemNotFound, methodNotAllowed } from "./ApiError.ts"
+import { accessDenied, type ApiError, attempt, invalidRequest, itemNotFound, methodNotAllowed } from "./ApiError.ts"
 import { type Call, empty, json, makeCall, readJson } from "./Call.ts"
 import { DriveAdmin } from "./DriveAdmin.ts"
+import { driveShape } from "./DriveItemShape.ts"
+import { Drives } from "./Drives.ts"
 import { secretEquals } from "./DriveStore.ts"
 import { DriveTokens } from "./DriveTokens.ts"
 import type { DriveRequest, DriveResponse } from "./Exchange.ts"
@@ -43,6 +47,14 @@ const FaultBody = Schema.Struct({
 const DeltaBody = Schema.Struct({ expire: Schema.Literals(["resyncApplyDifferences", "resyncUploadDifferences"]) })
 const QuotaBody = Schema.Struct({ total: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e15 })) })
 
+const DriveBody = Schema.Struct({
+  name: Schema.NonEmptyString,
+  owner: Schema.optionalKey(Schema.NonEmptyString),
+  site: Schema.optionalKey(Schema.String),
+  kind: Schema.optionalKey(Schema.Literals(["personal", "business"]))
+})
+const ItemBody = Schema.Struct({ path: Schema.String, facet: Schema.Literals(["package", "vault"]) })
+
 export class AdminApi extends Context.Service<
   AdminApi,
   { handle(request: DriveRequest): Effect.Effect<DriveResponse> }
@@ -55,7 +67,8 @@ export class AdminApi extends Context.Service<
         faults: yield* Faults,
         weather: yield* Weather,
         log: yield* RequestLog,
-        admin: yield* DriveAdmin
+        admin: yield* DriveAdmin,
+        drives: yield* Drives
       }
       const injected: Array<{ readonly name: string; readonly fault: InjectedFault }> = []
       return AdminApi.of({
@@ -76,6 +89,7 @@ interface Parts {
   readonly weather: Weather["Service"]
   readonly log: RequestLog["Service"]
   readonly admin: DriveAdmin["Service"]
+  readonly drives: Drives["Service"]
   readonly injected: Array<{ readonly name: string; readonly fault: InjectedFault }>
 }
 
@@ -123,6 +137,15 @@ const postFault = Effect.fnUntraced(function* ({ faults, injected }: Parts, call
   return json(201, { fault: name })
 })
 
+const postDrive = Effect.fnUntraced(function* ({ drives }: Parts, call: Call) {
+  const { kind, ...label } = yield* readJson(call, DriveBody)
+  const add = drives.add({ label, ...(kind === undefined ? {} : { kind }) })
+  const { driveId } = yield* Effect.catchTag(add, "DriveFolderError", ({ message }) =>
+    Effect.fail(invalidRequest(message))
+  )
+  return json(201, { id: driveId, ...label })
+})
+
 const hitsOf = ({ injected }: Parts) =>
   Effect.forEach(injected, ({ name, fault }) => Effect.map(fault.hits, (hits) => ({ fault: name, hits })))
 
@@ -164,6 +187,18 @@ const resources: Readonly<Record<string, Readonly<Record<string, (parts: Parts, 
       readJson(call, DeltaBody).pipe(
         Effect.flatMap(({ expire }) => admin.expireDeltaTokens(expire)),
         Effect.as(empty(204))
+      )
+  },
+  drives: {
+    GET: ({ drives }) =>
+      attempt(() => json(200, { value: drives.list().map(({ model }) => ({ ...driveShape(model), ...model.label })) })),
+    POST: postDrive
+  },
+  items: {
+    POST: ({ admin }, call) =>
+      readJson(call, ItemBody).pipe(
+        Effect.flatMap(({ path, facet }) => admin.createMarker(path, facet)),
+        Effect.map(({ id }) => json(201, { id }))
       )
   },
   quota: {

@@ -73,6 +73,7 @@ const answerPart = (call: Call, part: Part, handle: Handle): Effect.Effect<PartR
   const request: DriveRequest = {
     method: part.method.toUpperCase(),
     origin: call.request.origin,
+    isPart: true,
     url: apiPrefix + (part.url.startsWith("/") ? part.url : `/${part.url}`),
     headers: {
       ...(authorization === undefined ? {} : { authorization }),

@@ -2,7 +2,7 @@
 import { Effect, Schema } from "effect"
 import { type ApiError, attempt, invalidRequest } from "./ApiError.ts"
 import type { Call } from "./Call.ts"
-import type { ConflictBehavior, ItemTimes } from "./DriveModel.ts"
+import type { ConflictBehavior, ItemTimes } from "./Change.ts"
 
 const Text = Schema.optionalKey(Schema.NullOr(Schema.String))
 
@@ -21,7 +21,10 @@ const common = {
 export const CreateBody = Schema.Struct({
   ...common,
   name: Schema.String,
-  folder: Schema.optionalKey(Schema.Unknown)
+  folder: Schema.optionalKey(Schema.Unknown),
+  remoteItem: Schema.optionalKey(
+    Schema.NullOr(Schema.Struct({ id: Schema.String, parentReference: Schema.Struct({ driveId: Schema.String }) }))
+  )
 })
 
 export const PatchBody = Schema.Struct({
@@ -38,6 +41,8 @@ export const SessionBody = Schema.Struct({
   item: Schema.optionalKey(Schema.NullOr(SessionItem)),
   deferCommit: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
 })
+
+export const SourceBody = Schema.Struct({ ...common, name: Text, "@microsoft.graph.sourceUrl": Text })
 
 interface CommonBody {
   readonly fileSystemInfo?: typeof FileSystemInfo.Type | null

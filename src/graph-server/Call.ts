@@ -2,7 +2,7 @@
 import { Effect, Schema, Stream } from "effect"
 import { type ApiError, invalidRequest, tooLarge } from "./ApiError.ts"
 import type { Json } from "./DriveItemShape.ts"
-import type { DriveRequest, DriveResponse, HeaderRecord } from "./Exchange.ts"
+import type { DriveRequest, DriveResponse, HeaderRecord, Quirks } from "./Exchange.ts"
 import { apiPrefix } from "./Routing.ts"
 
 export interface Call {
@@ -11,8 +11,9 @@ export interface Call {
   readonly path: string
   /** Option names without "$", in lower case. */
   readonly query: ReadonlyMap<string, string>
-  /** Milliseconds since the epoch. */
+  /** The drive's clock, in milliseconds since the epoch. */
   readonly now: number
+  readonly quirks: Quirks
 }
 
 export const makeCall = (request: DriveRequest, now: number): Call => {
@@ -20,7 +21,8 @@ export const makeCall = (request: DriveRequest, now: number): Call => {
   const path = mark < 0 ? request.url : request.url.slice(0, mark)
   const query = new Map<string, string>()
   for (const [name, value] of searchParams(request)) query.set(optionName(name), value)
-  return { request, path, query, now }
+  const { quirks = {} } = request
+  return { request, path, query, now: now + (quirks.skew ?? 0), quirks }
 }
 
 const searchParams = ({ url }: DriveRequest): URLSearchParams => {

@@ -130,9 +130,9 @@ const makeContentFiles = (
       const append = Effect.fnUntraced(function* (chunk: Uint8Array) {
         written += chunk.length
         if (written > limit) return yield* tooLarge(`The content is larger than ${limit} bytes.`)
-        hash.update(chunk)
         // A write that is under way cannot be taken back; the descriptor has to stay open until it is over.
-        yield* Effect.uninterruptible(file.writeAll(chunk))
+        const done = Effect.map(file.writeAll(chunk), () => void hash.update(chunk))
+        yield* Effect.uninterruptible(done)
       })
       const chunks = Stream.mapError(body, () => bodyBroken())
       yield* Stream.runForEach(chunks, append)

@@ -60,7 +60,9 @@ export const rewriteOffice = (parts: DriveParts, call: Call, row: ItemRow): Effe
 
 export const download = (parts: DriveParts, call: Call, segments: ReadonlyArray<string>) =>
   attempt((): DriveResponse => {
-    const { content, name } = parts.links.verify(segments, call.now)
+    const granted = parts.links.verify(segments, call.now)
+    const content = call.quirks.currentContent ? currentContent(parts, granted.content) : granted.content
+    const { name } = granted
     const size = parts.contents.sizeOf(content)
     if (size === undefined) throw itemNotFound("The content is gone.")
     const tag = `"${content}"`
@@ -83,6 +85,12 @@ export const download = (parts: DriveParts, call: Call, segments: ReadonlyArray<
       body
     }
   })
+
+/** What the item that once held this content holds now. */
+const currentContent = ({ model }: DriveParts, content: number): number => {
+  const item = model.versions.itemOf(content)
+  return (item === undefined ? undefined : model.table.byId(item)?.content) ?? content
+}
 
 /** RFC 8187: what encodeURIComponent leaves alone and a header parameter may not hold. */
 const extendedValue = (text: string): string =>

@@ -4,6 +4,9 @@
  * pass is seen in the next one (and perhaps in this one too); nothing is ever missed, because a change moves its item
  * to the end of the log.
  *
+ * A pass below a folder is the same log, of which it shows what is in that folder; what has been moved out of it is
+ * shown as deleted. Its pages may be shorter than asked for, or empty.
+ *
  * Order: parents before children. A parent that changed after its child stands later in the log, so it is shown early,
  * in front of the child, and once more at its own place unless that is on the same page.
  */
@@ -23,16 +26,27 @@ export interface DeltaPage {
   readonly more: boolean
 }
 
+export interface PageOptions {
+  /** How many items, about. */
+  readonly limit: number
+  /** Location of a 410: where a new pass starts. */
+  readonly fresh: string
+  /** Shows only this folder and what is below it. */
+  readonly folder?: number | undefined
+  /** Changes of the last so many milliseconds are not seen yet. */
+  readonly lag: number
+}
+
 export class DeltaLog extends Context.Service<
   DeltaLog,
   {
-    /** A token after everything that has happened so far. */
-    readonly latest: () => string
+    /** A token after everything that has happened so far, but for the last `lag` milliseconds. */
+    latest(lag: number): string
     /**
-     * The page after `token`, of about `limit` items; undefined starts with everything. Throws 400 for what is not a
-     * token, 410 resyncRequired for one that expired, with `fresh` as Location.
+     * The page after `token`; undefined starts with everything. Throws 400 for what is not a token, 410 resyncRequired
+     * for one that expired.
      */
-    page(token: string | undefined, limit: number, fresh: string): DeltaPage
+    page(token: string | undefined, options: PageOptions): DeltaPage
     /** All tokens given out so far answer 410 from now on. */
     expireTokens(kind: ResyncKind): void
   }
@@ -71,16 +85,16 @@ const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Serv
   const set = db.prepare("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
   const epochNow = (): number => Number(setting.get("delta_epoch")?.value ?? 1)
 
-  const start = (): Position => ({ epoch: epochNow(), since: 0, at: 0, upTo: table.lastChange() })
+  const start = (lag: number): Position => ({ epoch: epochNow(), since: 0, at: 0, upTo: table.lastChangeBefore(lag) })
 
-  const parse = (token: string, fresh: string): Position => {
+  const parse = (token: string, { fresh, lag }: PageOptions): Position => {
     const position = decode(token)
-    const newest = table.lastChange()
-    if (position === undefined || position.epoch > epochNow() || position.upTo > newest) {
+    if (position === undefined || position.epoch > epochNow() || position.upTo > table.lastChange()) {
       throw invalidRequest("The delta token is not valid.", "invalidParameterFormat")
     }
     if (position.epoch < epochNow()) throw resyncRequired(fresh)
-    return position.at === position.upTo ? { ...position, since: position.upTo, upTo: newest } : position
+    if (position.at < position.upTo) return position
+    return { ...position, since: position.upTo, upTo: Math.max(position.upTo, table.lastChangeBefore(lag)) }
   }
 
   const resyncRequired = (fresh: string): ApiError =>
@@ -92,19 +106,50 @@ const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Serv
       headers: { location: fresh }
     })
 
-  const page: DeltaLog["Service"]["page"] = (token, limit, fresh) => {
-    const position = token === undefined ? start() : parse(token, fresh)
+  const page: DeltaLog["Service"]["page"] = (token, options) => {
+    const { limit, folder, lag } = options
+    const position = token === undefined ? start(lag) : parse(token, options)
     // A first enumeration has nothing to take back, so it does not list what is gone.
     const deleted = position.since > 0
     const rows = table.changes(position.at, position.upTo, { deleted, limit })
     const last = rows.length < limit ? position.upTo : (rows.at(-1)?.change ?? position.upTo)
     const next = { ...position, at: last }
-    return { items: parentsFirst(rows, table.folder), token: encode(next), more: last < position.upTo }
+    const result = { token: encode(next), more: last < position.upTo }
+    if (folder === undefined) return { ...result, items: parentsFirst(rows, table.folder) }
+    const isBelow = scopeOf(folder)
+    const shown = parentsFirst(rows.filter(isBelow), (id) => parentWithin(isBelow, id))
+    return { ...result, items: deleted ? [...shown, ...movedOut(isBelow, position.at, last)] : shown }
   }
 
+  /** Whether an item is the folder or below it, as things are now; the answers for folders are remembered. */
+  const scopeOf = (folder: number): ((row: ItemRow) => boolean) => {
+    const known = new Map([[folder, true]])
+    const below = (id: number): boolean => {
+      const answer = known.get(id)
+      if (answer !== undefined) return answer
+      const parent = table.folder(id)?.parent
+      const found = parent !== undefined && parent !== null && below(parent)
+      known.set(id, found)
+      return found
+    }
+    return (row) => row.id === folder || (row.parent !== null && below(row.parent))
+  }
+
+  const parentWithin = (isBelow: (row: ItemRow) => boolean, id: number): ItemRow | undefined => {
+    const row = table.folder(id)
+    return row !== undefined && isBelow(row) ? row : undefined
+  }
+
+  const movedOut = (isBelow: (row: ItemRow) => boolean, since: number, upTo: number): ReadonlyArray<ItemRow> =>
+    table.moves(since, upTo).flatMap(({ item, parent }) => {
+      const [row, from] = [table.byId(item), table.byId(parent)]
+      if (row === undefined || from === undefined || !isBelow(from) || isBelow(row)) return []
+      return [{ ...row, parent, deleted: 1 as const }]
+    })
+
   return DeltaLog.of({
-    latest: () => {
-      const newest = table.lastChange()
+    latest: (lag) => {
+      const newest = table.lastChangeBefore(lag)
       return encode({ epoch: epochNow(), since: newest, at: newest, upTo: newest })
     },
     page,

@@ -4,24 +4,30 @@ import { itemNotFound } from "./ApiError.ts"
 import type { DriveSettings } from "./DriveSettings.ts"
 import { secretEquals, type DriveStore } from "./DriveStore.ts"
 import type { ItemRow } from "./ItemTable.ts"
-import { downloadPrefix } from "./Routing.ts"
 
 export interface DownloadLinks {
   url(origin: string, row: ItemRow, content: number, now: number): string
+  /** The path segments of such a URL that say and prove what it grants. */
+  claim(row: ItemRow, content: number, now: number): string
   /** What the path segments of a URL grant; throws 404 for a forged or expired one. */
   verify(segments: ReadonlyArray<string>, now: number): { readonly content: number; readonly name: string }
 }
 
-export const makeDownloadLinks = ({ secret }: DriveStore["Service"], settings: DriveSettings): DownloadLinks => {
+export const makeDownloadLinks = (
+  { secret, transferRoot }: DriveStore["Service"],
+  settings: DriveSettings
+): DownloadLinks => {
   // A key object is prepared once; from raw bytes every signature would cost ten times as much.
   const key = createSecretKey(secret)
   const sign = (claim: string): string => createHmac("sha256", key).update(claim).digest("base64url")
+  const claim: DownloadLinks["claim"] = (row, content, now) => {
+    const expires = now + settings.downloadUrlLifetime
+    const signature = sign(`${content}/${expires}/${row.name}`)
+    return `${content}/${expires}/${signature}/${encodeURIComponent(row.name)}`
+  }
   return {
-    url: (origin, row, content, now) => {
-      const expires = now + settings.downloadUrlLifetime
-      const signature = sign(`${content}/${expires}/${row.name}`)
-      return `${origin}${downloadPrefix}${content}/${expires}/${signature}/${encodeURIComponent(row.name)}`
-    },
+    claim,
+    url: (origin, row, content, now) => `${origin}${transferRoot}download/${claim(row, content, now)}`,
     verify: ([content = "", expires = "", signature = "", name = ""], now) => {
       if (!secretEquals(signature, sign(`${content}/${expires}/${name}`)) || Number(expires) <= now) {
         throw itemNotFound("The download URL is not valid or has expired.")

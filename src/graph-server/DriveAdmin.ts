@@ -4,9 +4,10 @@
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { type ApiError, attempt, invalidRequest } from "./ApiError.ts"
+import type { ConflictBehavior, ItemTimes } from "./Change.ts"
 import { ContentFiles } from "./ContentFiles.ts"
 import { DeltaLog, type ResyncKind } from "./DeltaLog.ts"
-import { type ConflictBehavior, DriveModel, type ItemTimes } from "./DriveModel.ts"
+import { DriveModel } from "./DriveModel.ts"
 import { DriveStore } from "./DriveStore.ts"
 import type { ConnectionCut } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
@@ -36,6 +37,8 @@ export class DriveAdmin extends Context.Service<
     readonly isNew: Effect.Effect<boolean, ApiError>
     /** Fails with 409 when the name is taken. */
     createFolder(path: string, times?: ItemTimes): Effect.Effect<DriveEntry, ApiError>
+    /** A OneNote notebook, or the Personal Vault. */
+    createMarker(path: string, facet: "package" | "vault"): Effect.Effect<DriveEntry, ApiError>
     /** Creates a file, 409 when the name is taken. */
     putFile(path: string, content: Uint8Array | string, times?: ItemTimes): Effect.Effect<DriveEntry, ApiError>
     /** New content for a file that exists. */
@@ -129,6 +132,13 @@ const makeAdmin = (
         attempt(() => {
           const { parent, name } = place(path)
           return entryOf(model.createFolder(parent, name, { now, conflict: "fail", times }).item)
+        })
+      ),
+    createMarker: (path, facet) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        attempt(() => {
+          const { parent, name } = place(path)
+          return entryOf(model.createMarker(parent, name, { facet, kind: "folder" }, { now, conflict: "fail" }))
         })
       ),
     putFile: (path, content, times = {}) => write(path, content, times, "fail"),

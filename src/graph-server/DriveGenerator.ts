@@ -49,7 +49,7 @@ const fill = ({ db }: DriveStore["Service"], { items, seed = 1 }: GenerateOption
   if (!Number.isInteger(items) || items < 1 || items > maxItems) {
     throw invalidRequest(`A generated drive has 1 to ${maxItems} items, not ${items}.`)
   }
-  const table = makeItemTable(db)
+  const table = makeItemTable(db, () => 0)
   const root = table.root()
   if (table.lastChange() > root.change) throw invalidRequest("Only an empty drive can be filled with a generated tree.")
   const tree = generateTree(items, seed)

@@ -1,6 +1,7 @@
 /** driveItem, drive and user as JSON, (Microsoft Graph, driveItem, drive and user resource types). */
 import { getType } from "effect/http/Mime"
 import { Option } from "effect"
+import type { DriveLabel } from "./DriveLabel.ts"
 import type { DriveModel } from "./DriveModel.ts"
 import type { ItemRow } from "./ItemTable.ts"
 import { specialName } from "./SpecialFolders.ts"
@@ -13,8 +14,17 @@ export interface ShapeContext {
   readonly encodePaths: boolean
   readonly webOrigin: string
   readonly downloadUrl: (row: ItemRow, content: number) => string
+  readonly shortcutTarget: (row: ItemRow) => ShortcutTarget
   /** Properties named by $select; everything when undefined. */
   readonly select: ReadonlySet<string> | undefined
+}
+
+/** Where a shortcut leads; the row is undefined when that item is gone, the model when its drive is not served here. */
+export interface ShortcutTarget {
+  readonly driveId: string
+  readonly itemId: string
+  readonly model: DriveModel["Service"] | undefined
+  readonly row: ItemRow | undefined
 }
 
 /** How items refer to the folder they are in. */
@@ -54,6 +64,7 @@ export const identity = { user: { displayName: "Embedded Drive", id: "0" } }
 /** Shapes the items of one reply; folder paths are worked out once for all of them. */
 export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
   const { model, select } = context
+  const drive = { driveId: model.driveId, driveType: driveType(model) }
   const folders = new Map<number, Folder>()
 
   const folderOf = (id: number): Folder => {
@@ -69,7 +80,6 @@ export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
   }
 
   const parentReference = (row: ItemRow): Json => {
-    const drive = { driveId: model.driveId, driveType: model.kind }
     if (row.parent === null) return drive
     if (row.deleted === 1) return { ...drive, id: model.tags.id(row.parent) }
     return { ...drive, id: model.tags.id(row.parent), ...folderOf(row.parent) }
@@ -101,10 +111,10 @@ const pick = (item: Json, select: ReadonlySet<string>): Json =>
     )
   )
 
-const liveItem = (row: ItemRow, { model, webOrigin }: ShapeContext): Json => {
+const liveItem = (row: ItemRow, context: ShapeContext): Json => {
+  const { model, webOrigin } = context
   const id = model.tags.id(row.id)
   const cTag = model.tags.cTag(row)
-  const special = specialName(row, model.table.rootId)
   return {
     createdDateTime: timestamp(row.created),
     ...(cTag === undefined ? {} : { cTag }),
@@ -113,18 +123,52 @@ const liveItem = (row: ItemRow, { model, webOrigin }: ShapeContext): Json => {
     lastModifiedDateTime: timestamp(row.modified),
     name: row.name,
     size: row.size,
-    webUrl: `${webOrigin}/?id=${encodeURIComponent(id)}`,
+    // The Personal Vault has no address for people.
+    ...(row.facet === "vault" ? {} : { webUrl: `${webOrigin}/?id=${encodeURIComponent(id)}` }),
     createdBy: identity,
     lastModifiedBy: identity,
     fileSystemInfo: {
       createdDateTime: timestamp(row.fs_created),
       lastModifiedDateTime: timestamp(row.fs_modified)
     },
-    ...(row.kind === "file"
-      ? { file: { mimeType: mimeType(row.name), hashes: { quickXorHash: row.hash } } }
-      : { folder: { childCount: row.children } }),
+    ...facetsOf(row, context)
+  }
+}
+
+const facetsOf = (row: ItemRow, context: ShapeContext): Json => {
+  if (row.facet === "vault") return {}
+  if (row.facet === "package") return { package: { type: "oneNote" } }
+  if (row.facet === "shortcut") return { remoteItem: remoteItem(context.shortcutTarget(row), context.webOrigin) }
+  if (row.kind === "file") return plainFacets(row)
+  const special = specialName(row, context.model.table.rootId)
+  return {
+    ...plainFacets(row),
     ...(special === undefined ? {} : { specialFolder: { name: special } }),
     ...(row.parent === null ? { root: {} } : {})
+  }
+}
+
+const plainFacets = (row: ItemRow): Json =>
+  row.kind === "file"
+    ? { file: { mimeType: mimeType(row.name), hashes: { quickXorHash: row.hash } } }
+    : { folder: { childCount: row.children } }
+
+/** What a shortcut shows of the item it leads to; of one that is gone, only where it was. */
+const remoteItem = ({ driveId, itemId, model, row }: ShortcutTarget, webOrigin: string): Json => {
+  const drive = { driveId, ...(model === undefined ? {} : { driveType: driveType(model) }) }
+  if (row === undefined || model === undefined) return { id: itemId, parentReference: drive }
+  return {
+    id: itemId,
+    name: row.name,
+    size: row.size,
+    webUrl: `${webOrigin}/?id=${encodeURIComponent(itemId)}`,
+    ...plainFacets(row),
+    fileSystemInfo: {
+      createdDateTime: timestamp(row.fs_created),
+      lastModifiedDateTime: timestamp(row.fs_modified)
+    },
+    parentReference: { ...drive, ...(row.parent === null ? {} : { id: model.tags.id(row.parent) }) },
+    shared: { scope: "users", owner: ownerOf(model.label) }
   }
 }
 
@@ -134,15 +178,24 @@ const deletedItem = (row: ItemRow, { tags, kind }: DriveModel["Service"], parent
   ...(kind === "personal" ? { name: row.name } : { size: 0 }),
   deleted: { state: "deleted" },
   parentReference,
-  ...(row.kind === "file" ? { file: {} } : { folder: {} })
+  ...(row.facet !== null ? {} : row.kind === "file" ? { file: {} } : { folder: {} })
 })
+
+/** A library of a site is a business drive that is nobody's. */
+export const driveType = ({ kind, label }: DriveModel["Service"]): string =>
+  label.site === undefined ? kind : "documentLibrary"
+
+const ownerOf = ({ owner, site }: DriveLabel): Json => {
+  if (site !== undefined) return { group: { displayName: site } }
+  return owner === undefined ? identity : { user: { displayName: owner, email: owner, id: owner } }
+}
 
 export const driveShape = (model: DriveModel["Service"]): Json => ({
   id: model.driveId,
-  driveType: model.kind,
-  name: "OneDrive",
-  owner: identity,
-  quota: { ...model.quota(), deleted: 0 }
+  driveType: driveType(model),
+  name: model.label.name,
+  owner: ownerOf(model.label),
+  quota: model.quota()
 })
 
 export const userShape: Json = {
@@ -151,6 +204,14 @@ export const userShape: Json = {
   userPrincipalName: "embedded@embedded.invalid",
   mail: "embedded@embedded.invalid"
 }
+
+/** Another user, by principal name. */
+export const userShapeOf = (name: string): Json => ({
+  id: name,
+  displayName: name.replace(/@.*$/, ""),
+  userPrincipalName: name,
+  mail: name
+})
 
 /** Whether an id or principal name is that of the drive's owner. */
 export const isOwner = (user: string): boolean => user === userShape["id"] || user === userShape["userPrincipalName"]

@@ -2,11 +2,12 @@
 import { Effect } from "effect"
 import { itemNotFound } from "./ApiError.ts"
 import { type Call, contextUrl, json, selectOf } from "./Call.ts"
+import type { Conditions, ContentTarget } from "./Change.ts"
 import { ContentFiles } from "./ContentFiles.ts"
 import { DeltaLog } from "./DeltaLog.ts"
 import { type DownloadLinks, makeDownloadLinks } from "./DownloadLinks.ts"
 import { type Json, makeShaper } from "./DriveItemShape.ts"
-import { type Conditions, type ContentTarget, DriveModel } from "./DriveModel.ts"
+import { DriveModel } from "./DriveModel.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
 import type { DriveResponse } from "./Exchange.ts"
@@ -26,11 +27,15 @@ export interface DriveParts {
   readonly links: DownloadLinks
   readonly permissions: Permissions
   readonly notifications: Notifications["Service"]
+  /** Where URLs without a token start. */
+  readonly transferRoot: string
+  /** A drive of this process by its id. */
+  peer(driveId: string): DriveParts | undefined
   /** Signs what URLs without a token may do. */
   readonly secret: Uint8Array
 }
 
-export const driveParts = Effect.gen(function* () {
+export const driveParts = Effect.fnUntraced(function* (peer: DriveParts["peer"]) {
   const settings = yield* DriveSettings
   const store = yield* DriveStore
   const parts: DriveParts = {
@@ -42,19 +47,28 @@ export const driveParts = Effect.gen(function* () {
     links: makeDownloadLinks(store, settings),
     permissions: makePermissions(store.db),
     notifications: yield* Notifications,
+    transferRoot: store.transferRoot,
+    peer,
     secret: store.secret
   }
   return parts
 })
 
 /** Shapes items for this call's reply. */
-export const shaperFor = ({ model, settings, links }: DriveParts, call: Call): ((row: ItemRow) => Json) =>
+export const shaperFor = ({ model, settings, links, peer }: DriveParts, call: Call): ((row: ItemRow) => Json) =>
   makeShaper({
     model,
     encodePaths: settings.encodePaths ?? model.kind === "personal",
     webOrigin: call.request.origin,
     downloadUrl: (row, content) => links.url(call.request.origin, row, content, call.now),
-    select: selectOf(call)
+    select: selectOf(call),
+    shortcutTarget: ({ target }) => {
+      const [driveId = "", itemId = ""] = (target ?? "").split(" ")
+      const remote = peer(driveId)?.model
+      const number = remote?.tags.parse(itemId)
+      const row = number === undefined ? undefined : remote?.table.byId(number)
+      return { driveId, itemId, model: remote, row: row?.deleted === 0 ? row : undefined }
+    }
   })
 
 export const itemReply = (parts: DriveParts, call: Call, row: ItemRow, status = 200): DriveResponse => {
@@ -66,8 +80,8 @@ const startOf = (parts: DriveParts, start: string): ItemRow => {
   const { model } = parts
   if (start === "root") return model.table.root()
   if (start.startsWith("special:")) return model.resolve(model.table.root(), specialNames(start))
-  if (start.startsWith("share:")) return model.require(sharedItem(parts, start.slice("share:".length)))
-  const number = model.tags.parse(start)
+  const isShare = start.startsWith("share:")
+  const number = isShare ? sharedItem(parts, start.slice("share:".length)) : model.tags.parse(start)
   if (number === undefined) throw itemNotFound()
   return model.require(number)
 }
@@ -80,29 +94,36 @@ const specialNames = (start: string): ReadonlyArray<string> => {
 
 /** Special folders come into being with the first write to them. */
 export const ensureSpecial = ({ model }: DriveParts, start: string, now: number): void => {
-  let parent = model.table.root()
-  for (const name of specialNames(start)) {
-    parent = model.createFolder(parent.id, name, { now, conflict: "replace" }).item
-  }
+  model.ensureFolders(model.table.rootId, specialNames(start), { now, conflict: "fail" })
 }
 
-/** The item a sharing token names: the id of a link, or "u!" and the link's URL in base64url. */
-const sharedItem = ({ permissions }: DriveParts, token: string): number => {
+/** The item of this drive that a sharing token names: the id of a link, or "u!" and the link's URL in base64url. */
+export const sharedItem = ({ permissions }: DriveParts, token: string): number | undefined => {
   const url = token.startsWith("u!") ? Buffer.from(token.slice(2), "base64url").toString("utf8") : token
-  const item = permissions.itemOf(url.replace(/^.*\/s\//, ""))
-  if (item === undefined) throw itemNotFound("The sharing link could not be found.")
-  return item
+  return permissions.itemOf(url.replace(/^.*\/s\//, ""))
 }
 
 /** The item an address names. Throws 404. */
 export const find = (parts: DriveParts, { start, names }: ItemAddress): ItemRow =>
   parts.model.resolve(startOf(parts, start), names)
 
-/** Where content for an address goes: an item given by id, or a name that need not exist in a folder that does. */
+/**
+ * Where content for an address goes: an item given by id, or a name that need not exist in a folder that does, unless
+ * DriveSettings.createParents makes those that are missing.
+ */
 export const contentTarget = (parts: DriveParts, { start, names }: ItemAddress): ContentTarget => {
   const name = names.at(-1)
-  const from = startOf(parts, start)
-  return name === undefined ? { item: from.id } : { parent: parts.model.resolve(from, names.slice(0, -1)).id, name }
+  const { model, settings } = parts
+  let at = startOf(parts, start)
+  if (name === undefined) return { item: at.id }
+  const folders = names.slice(0, -1)
+  while (settings.createParents && folders[0] !== undefined) {
+    const child = model.table.byName(at.id, folders[0])
+    if (child === undefined) return { parent: at.id, folders, name }
+    at = child
+    folders.shift()
+  }
+  return { parent: model.resolve(at, folders).id, name }
 }
 
 export const conditionsOf = ({ request }: Call): Conditions => ({

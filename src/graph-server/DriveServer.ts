@@ -4,36 +4,41 @@
  */
 import { Cause, Clock, Context, Effect, Layer, Stream } from "effect"
 import { AdminApi, isAdmin } from "./AdminApi.ts"
-import type { ApiError } from "./ApiError.ts"
+import { type ApiError, attempt } from "./ApiError.ts"
 import { batch, isBatch } from "./BatchRoutes.ts"
 import { json, makeCall } from "./Call.ts"
 import { dispatch } from "./dispatch.ts"
-import { driveParts } from "./DriveParts.ts"
+import { Drives } from "./Drives.ts"
+import type { DriveSettings } from "./DriveSettings.ts"
 import { DriveTokens } from "./DriveTokens.ts"
-import { ConnectionCut, type DriveRequest, type DriveResponse, type HeaderRecord } from "./Exchange.ts"
-import { type FaultHit, Faults } from "./Faults.ts"
-import { editPage, faultReply, spoilBody } from "./faultReplies.ts"
+import type { ConnectionCut, DriveRequest, DriveResponse } from "./Exchange.ts"
+import { withFault } from "./faultActions.ts"
+import { Faults } from "./Faults.ts"
 import { loginHandler } from "./LoginRoutes.ts"
-import type { Notifications } from "./Notifications.ts"
+import type { Notifications, Subscription } from "./Notifications.ts"
+import { Pushes } from "./Pushes.ts"
 import { type OpenEntry, RequestLog } from "./RequestLog.ts"
 import { SignIns } from "./SignIns.ts"
 import { Weather } from "./Weather.ts"
+import { Webhooks } from "./Webhooks.ts"
 
 export class DriveServer extends Context.Service<
   DriveServer,
   {
     /** Answers every request; fails only where a fault was injected that cuts the connection. */
     handle(request: DriveRequest): Effect.Effect<DriveResponse, ConnectionCut>
-    /** What faces with sockets push changes from. */
-    readonly notifications: Notifications["Service"]
+    /** What a notification socket is for, by the query of its URL; undefined when that is forged or has expired. */
+    listener(query: URLSearchParams, now: number): Listener | undefined
   }
 >()("onemount/graph-server/DriveServer") {
   static readonly layer = Layer.effect(
     DriveServer,
     Effect.gen(function* () {
-      const parts = yield* driveParts
+      const drives = yield* Drives
       const tokens = yield* DriveTokens
+      const handlers = { drives, tokens, webhooks: yield* Webhooks }
       const login = { tokens, signIns: yield* SignIns }
+      const pushes = yield* Pushes
       const faults = yield* Faults
       const log = yield* RequestLog
       const weather = yield* Weather
@@ -45,14 +50,13 @@ export class DriveServer extends Context.Service<
         const ids = requestIds(request, ++requests)
         const call = makeCall(request, now)
         const answered =
-          loginHandler(call.path)?.(login, call) ??
-          (isBatch(call) ? batch(call, handle) : dispatch(parts, tokens, call))
+          loginHandler(call.path)?.(login, call) ?? (isBatch(call) ? batch(call, handle) : dispatch(handlers, call))
         return yield* answered.pipe(
-          Effect.catch((error) => Effect.succeed(errorReply(error, ids, now))),
+          Effect.catch((error) => Effect.succeed(errorReply(error, ids, call.now))),
           Effect.catchCause((cause) => unforeseen(cause, ids, now)),
           Effect.map((response) => ({
             ...response,
-            headers: { date: new Date(now).toUTCString(), ...ids, ...response.headers }
+            headers: { date: new Date(call.now).toUTCString(), ...ids, ...response.headers }
           }))
         )
       })
@@ -62,7 +66,8 @@ export class DriveServer extends Context.Service<
       ): Effect.fn.Return<DriveResponse, ConnectionCut> {
         if (isAdmin(request.url)) return yield* admin.handle(request)
         const entry = log.open(request)
-        const respond = (paced: DriveRequest) => withFault(faults.take(paced), countReceived(paced, entry), answer)
+        const respond = (paced: DriveRequest) =>
+          withFault(faults.take(paced), countReceived(paced, entry), { answer, bumpTag })
         return yield* weather.around(request, respond).pipe(
           Effect.map((response) => finish(request, response, entry)),
           Effect.onError((cause) =>
@@ -73,9 +78,42 @@ export class DriveServer extends Context.Service<
         )
       })
 
-      return DriveServer.of({ handle, notifications: parts.notifications })
+      /** The item that a reply shows gets another eTag. */
+      const bumpTag = (body: Uint8Array): Effect.Effect<void> =>
+        Effect.ignore(
+          attempt(() => {
+            const item = JSON.parse(Buffer.from(body).toString("utf8")) as Partial<Shown>
+            if (item.id === undefined || item.parentReference === undefined) return
+            const { model } = drives.require({ _tag: "Id", id: item.parentReference.driveId })
+            model.touch(model.tags.parse(item.id) ?? 0)
+          })
+        )
+
+      return DriveServer.of({
+        handle,
+        listener: (query, now) => {
+          for (const { notifications, settings } of drives.list()) {
+            const subscription = notifications.verify(query, now)
+            if (subscription !== undefined) return { subscription, newest: notifications.newest, pushes, settings }
+          }
+          return undefined
+        }
+      })
     })
   )
+}
+
+interface Shown {
+  readonly id: string
+  readonly parentReference: { readonly driveId: string }
+}
+
+/** What a face with sockets serves to one subscriber. */
+export interface Listener {
+  readonly subscription: Subscription
+  readonly newest: Notifications["Service"]["newest"]
+  readonly pushes: Pushes["Service"]
+  readonly settings: Pick<DriveSettings, "pingInterval" | "pingTimeout">
 }
 
 type RequestIds = { readonly "request-id": string; readonly "client-request-id": string }
@@ -101,44 +139,6 @@ const unforeseen = (cause: Cause.Cause<never>, ids: RequestIds, now: number): Ef
     Effect.as(errorReply({ status: 500, code: "generalException", message }, ids, now))
   )
 }
-
-const withFault = (
-  hit: FaultHit | undefined,
-  request: DriveRequest,
-  respond: (request: DriveRequest) => Effect.Effect<DriveResponse>
-): Effect.Effect<DriveResponse, ConnectionCut> => {
-  const answer = respond(request)
-  if (hit === undefined) return answer
-  const { action, released } = hit
-  switch (action._tag) {
-    case "Respond":
-    case "Html":
-      return Effect.succeed(faultReply(action, request.origin))
-    case "Refuse":
-      return Effect.fail(new ConnectionCut({ message: "The connection was refused by a scripted fault." }))
-    case "DropReply":
-      return Effect.andThen(
-        answer,
-        Effect.fail(new ConnectionCut({ message: "The reply was dropped by a scripted fault." }))
-      )
-    case "RespondAfter":
-      return Effect.as(answer, faultReply({ _tag: "Html", status: action.status }, request.origin))
-    case "IgnoreRange":
-      return respond({ ...request, headers: withoutRange(request.headers) })
-    case "EditPage":
-      return Effect.map(answer, (response) => editPage(response, action, request.origin + request.url))
-    case "Delay":
-      return Effect.delay(answer, action.duration)
-    case "Hang":
-      return Effect.andThen(released, answer)
-    case "CutBody":
-    case "CorruptByte":
-      return Effect.map(answer, (response) => spoilBody(response, action))
-  }
-}
-
-const withoutRange = (headers: HeaderRecord): HeaderRecord =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => name !== "range"))
 
 const countReceived = (request: DriveRequest, entry: OpenEntry): DriveRequest => ({
   ...request,

@@ -13,6 +13,9 @@ export interface DriveSettings {
   readonly refreshTokenLifetime: number
   /** How long a subscription to notifications lives. */
   readonly subscriptionLifetime: number
+  /** Notification sockets: time between pings, and how long their answer may take. */
+  readonly pingInterval: number
+  readonly pingTimeout: number
   /** Earlier contents that are kept of a file. */
   readonly versionLimit: number
   /** How long deleted items can be restored; 0 keeps no recycle bin. */
@@ -27,6 +30,10 @@ export interface DriveSettings {
   readonly pageSize: number
   /** Whether parentReference.path is percent-encoded: undefined does as the kind of drive does: personal yes, business no. */
   readonly encodePaths: boolean | undefined
+  /** Whether content for a path makes the folders that are missing on the way; reports differ. */
+  readonly createParents: boolean
+  /** Whether the part of a fragment that arrived before the connection broke is kept. */
+  readonly keepPartialFragments: boolean
   /** Whether the server changes Office files after their upload, as SharePoint does: other bytes, a further version. */
   readonly rewriteOffice: boolean
 }
@@ -38,6 +45,9 @@ export const defaultSettings: DriveSettings = {
   accessTokenLifetime: 60 * 60 * 1000,
   refreshTokenLifetime: 90 * 24 * 60 * 60 * 1000,
   subscriptionLifetime: 60 * 60 * 1000,
+  // The defaults of Socket.IO.
+  pingInterval: 25_000,
+  pingTimeout: 20_000,
   versionLimit: 25,
   binRetention: 30 * 24 * 60 * 60 * 1000,
   copyDuration: 0,
@@ -45,6 +55,8 @@ export const defaultSettings: DriveSettings = {
   fragmentLimit: 60 * 1024 * 1024,
   pageSize: 200,
   encodePaths: undefined,
+  createParents: false,
+  keepPartialFragments: false,
   rewriteOffice: false
 }
 

@@ -1,13 +1,15 @@
 /**
- * A drive's folder, opened: DIR/drive.db (metadata), DIR/content (one immutable file per content), DIR/token (the
- * bearer token of this drive's owner, mode 0600), DIR/tls (the certificate authority, once TLS was asked for). One process at a time: the database stays locked while it is open.
+ * A drive's folder, opened: DIR/drive.db (metadata), DIR/content (one immutable file per content), DIR/token (the bearer
+ * token of this drive's owner, mode 0600), DIR/tls (the certificate authority, once TLS was asked for), DIR/drives (folders
+ * of further drives, which have no token of their own). One process at a time: the database stays locked while it is open.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import { Context, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import { makePrivateDirectory } from "../platform/Directories.ts"
 import * as Sqlite from "../platform/Sqlite.ts"
-import type { DriveKind } from "./ItemTags.ts"
+import { type DriveLabel, type NewDrive, settle } from "./DriveLabel.ts"
+import type { DriveKind, IdStyle } from "./ItemTags.ts"
 import { migrations } from "./migrations.ts"
 
 /** "OMdr", in the header of every drive.db. */
@@ -24,6 +26,8 @@ export class DriveFolderError extends Schema.TaggedError<DriveFolderError>()("Dr
   message: Schema.String
 }) {}
 
+export type { DriveLabel, NewDrive } from "./DriveLabel.ts"
+
 export class DriveStore extends Context.Service<
   DriveStore,
   {
@@ -33,28 +37,48 @@ export class DriveStore extends Context.Service<
     /** Personal: 16 lower-case hex digits. Business: "b!" and 64 characters of base64url. */
     readonly driveId: string
     readonly kind: DriveKind
+    readonly ids: IdStyle
+    readonly label: DriveLabel
+    /** Where its URLs without a token start: different for each drive that a process serves. */
+    readonly transferRoot: string
     /** Signs pre-authenticated URLs. */
     readonly secret: Uint8Array
     /** The owner's bearer token, also in DIR/token. */
     readonly token: string
   }
 >()("onemount/graph-server/DriveStore") {
-  /** `kind` is for a new drive; an old one of another kind is refused. */
-  static readonly layer = (dir: string, kind?: DriveKind) => Layer.effect(DriveStore, openFolder(dir, kind))
+  /** `wanted` is for a new drive; an old one of another kind is refused. */
+  static readonly layer = (dir: string, wanted: NewDrive = {}) =>
+    Layer.effect(DriveStore, openFolder(dir, wanted, transferPrefix))
   /** Nothing outlives the scope; content lives in a temporary folder. */
-  static readonly layerMemory = (kind?: DriveKind) =>
-    Layer.effect(
+  static readonly layerMemory = (wanted: NewDrive = {}) => Layer.effect(DriveStore, openMemory(wanted, transferPrefix))
+  /** One of the further drives of a process, in DIR/drives/`key` where DIR is that of the first, or in memory like it. */
+  static readonly layerFurther = (first: DriveStore["Service"], key: string, wanted: NewDrive = {}) => {
+    const root = `${transferPrefix}drives/${key}/`
+    const inMemory = first.db.path === ":memory:"
+    return Layer.effect(
       DriveStore,
-      Effect.gen(function* () {
-        const fs = yield* FileSystem.FileSystem
-        const dir = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "onemount-drive-" }))
-        const db = yield* openDatabase(dir, ":memory:")
-        return yield* finish(dir, db, randomBytes(24).toString("base64url"), kind)
-      })
+      inMemory ? openMemory(wanted, root) : openFolder(`${first.dir}/drives/${key}`, wanted, root, first.token)
     )
+  }
 }
 
-const openFolder = Effect.fnUntraced(function* (dir: string, kind: DriveKind | undefined) {
+/** Below this, URLs carry their own permission. */
+export const transferPrefix = "/transfer/"
+
+const openMemory = Effect.fnUntraced(function* (wanted: NewDrive, transferRoot: string) {
+  const fs = yield* FileSystem.FileSystem
+  const dir = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "onemount-drive-" }))
+  const db = yield* openDatabase(dir, ":memory:")
+  return yield* finish(dir, db, { token: randomBytes(24).toString("base64url"), transferRoot }, wanted)
+})
+
+const openFolder = Effect.fnUntraced(function* (
+  dir: string,
+  wanted: NewDrive,
+  transferRoot: string,
+  sharedToken?: string
+) {
   const fs = yield* FileSystem.FileSystem
   const unusable = mapUnusable(dir)
   yield* unusable(checkFolder(fs, dir))
@@ -62,8 +86,8 @@ const openFolder = Effect.fnUntraced(function* (dir: string, kind: DriveKind | u
   // Made before SQLite would make it, readable by the owner only; its companion files take over the mode.
   yield* unusable(fs.writeFile(`${dir}/drive.db`, new Uint8Array(0), { flag: "a", mode: 0o600 }))
   const db = yield* openDatabase(dir, `${dir}/drive.db`)
-  const token = yield* unusable(loadToken(fs, `${dir}/token`))
-  return yield* finish(dir, db, token, kind)
+  const token = sharedToken ?? (yield* unusable(loadToken(fs, `${dir}/token`)))
+  return yield* finish(dir, db, { token, transferRoot }, wanted)
 })
 
 const makeFolder = (dir: string): Effect.Effect<void, DriveFolderError> =>
@@ -137,39 +161,28 @@ const loadToken = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: 
 const finish = Effect.fnUntraced(function* (
   dir: string,
   db: Sqlite.Database,
-  token: string,
-  wanted: DriveKind | undefined
+  rest: { readonly token: string; readonly transferRoot: string },
+  wanted: NewDrive
 ) {
   const fs = yield* FileSystem.FileSystem
   const contentDir = `${dir}/content`
   yield* mapUnusable(dir)(fs.makeDirectory(contentDir, { recursive: true, mode: 0o700 }))
-  const kind = yield* Effect.orDie(db.try(() => settleKind(db, wanted)))
-  if (wanted !== undefined && wanted !== kind) {
-    const message = `${dir} is a ${kind} drive and cannot become a ${wanted} one. Choose another folder.`
+  const settled = yield* Effect.orDie(db.try(() => settle(db, wanted)))
+  const { kind, ids } = settled
+  if ((wanted.kind ?? kind) !== kind || (wanted.ids ?? ids) !== ids) {
+    const asked = `${wanted.kind ?? kind} one with ${wanted.ids ?? ids} ids`
+    const message = `${dir} is a ${kind} drive with ${ids} ids and cannot become a ${asked}. Choose another folder.`
     return yield* new DriveFolderError({ reason: "Unusable", dir, message })
   }
   const setting = makeSetting(db)
   const [driveId, secret] = yield* Effect.orDie(db.try(() => [setting("drive_id"), setting("secret")] as const))
-  return DriveStore.of({ dir, db, contentDir, driveId, kind, secret: Buffer.from(secret, "hex"), token })
+  return DriveStore.of({ dir, db, contentDir, driveId, ...settled, secret: Buffer.from(secret, "hex"), ...rest })
 })
 
 const makeSetting = (db: Sqlite.Database): ((key: string) => string) => {
   const read = db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?")
   return (key) => read.get(key)?.value ?? ""
 }
-
-/** The kind is settled when a drive is opened for the first time; drives from before there were two are personal. */
-const settleKind = (db: Sqlite.Database, wanted: DriveKind | undefined): DriveKind =>
-  db.transaction(() => {
-    const known = makeSetting(db)("kind")
-    if (known === "business" || known === "personal") return known
-    const isNew = db.prepare("SELECT 1 FROM items WHERE change > 1 LIMIT 1").get() === undefined
-    const kind = isNew ? (wanted ?? "personal") : "personal"
-    const set = db.prepare("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
-    set.run("kind", kind)
-    if (kind === "business") set.run("drive_id", `b!${randomBytes(48).toString("base64url")}`)
-    return kind
-  })
 
 export const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
 

@@ -4,6 +4,22 @@ import { Schema, type Stream } from "effect"
 /** Header names in lower case. */
 export type HeaderRecord = Readonly<Record<string, string>>
 
+/** What a fault makes the drive do differently for one request. */
+export interface Quirks {
+  /** Shows things as they were so many milliseconds ago: delta and search. */
+  readonly lag?: number
+  /** How far the drive's clock is off, in milliseconds, in everything the reply says. */
+  readonly skew?: number
+  /** How long a subscription to a notification socket lives, in milliseconds. */
+  readonly subscriptionLifetime?: number
+  /** Items on a page, whatever was asked for. */
+  readonly pageLimit?: number
+  /** Keeps the part of an upload fragment that arrived, although the connection broke. */
+  readonly keepsPart?: boolean
+  /** A download URL leads to what the item holds now, not to what it held when the URL was made. */
+  readonly currentContent?: boolean
+}
+
 export interface DriveRequest {
   /** Upper case. */
   readonly method: string
@@ -14,6 +30,9 @@ export interface DriveRequest {
   readonly headers: HeaderRecord
   /** Whether it came from another machine. */
   readonly isRemote?: boolean
+  /** Whether it is a part of a batch. */
+  readonly isPart?: boolean
+  readonly quirks?: Quirks
   /** A failure of this stream means that the client went away. */
   readonly body: Stream.Stream<Uint8Array, unknown>
 }

@@ -3,8 +3,21 @@
  * up after `times` of them, and the first fault that was injected goes first.
  */
 import { Context, Deferred, type Duration, Effect, Layer } from "effect"
-import type { DriveRequest, HeaderRecord } from "./Exchange.ts"
+import type { DriveRequest, HeaderRecord, Quirks } from "./Exchange.ts"
 import { Weather } from "./Weather.ts"
+
+export type PageEdit =
+  | "repeat"
+  | "empty"
+  | "reverse"
+  | "lose"
+  | "noPath"
+  | "noHash"
+  | "noCTag"
+  | "noDescendants"
+  | "twoRanges"
+  | "driveIdCase"
+  | "driveIdShort"
 
 export type FaultAction =
   /** Answers without doing anything. A body that is no string is sent as JSON. */
@@ -30,9 +43,19 @@ export type FaultAction =
   | { readonly _tag: "IgnoreRange" }
   /**
    * Changes a JSON page: `repeat` shows its first item again at the end, `empty` shows nothing and links to the same
-   * page, `reverse` turns the order round, `lose` leaves out the last item, `noPath` and `noHash` leave out properties.
+   * page, `reverse` turns the order round, `lose` leaves out the last item, `noPath`, `noHash` and `noCTag` leave out
+   * properties, `noDescendants` leaves out what was deleted with the folder it was in, `twoRanges` splits what an upload
+   * session expects next, `driveIdCase` and `driveIdShort` write the drive's id in other ways.
    */
-  | { readonly _tag: "EditPage"; readonly edit: "repeat" | "empty" | "reverse" | "lose" | "noPath" | "noHash" }
+  | { readonly _tag: "EditPage"; readonly edit: PageEdit }
+  /** Changes what the drive does with this one request. */
+  | { readonly _tag: "Quirk"; readonly quirks: Quirks }
+  /** The request's body ends after `bytes` bytes, and the connection with it; the drive keeps what arrived. */
+  | { readonly _tag: "TruncateBody"; readonly bytes: number }
+  /** Does what was asked; the item in the reply has another eTag right after it. */
+  | { readonly _tag: "BumpTag" }
+  /** A push is sent twice. */
+  | { readonly _tag: "Repeat" }
   /** Goes on after a while. */
   | { readonly _tag: "Delay"; readonly duration: Duration.Input }
   /** Goes on when the fault is released. */
@@ -43,6 +66,8 @@ export interface Fault {
   readonly method?: string
   /** Looks at the raw path with its query; any path when absent. */
   readonly matches?: RegExp | ((url: string) => boolean)
+  /** Only parts of a batch. */
+  readonly onlyParts?: boolean
   /** How many requests it befalls. Default 1. */
   readonly times?: number
   /** How many matching requests it lets pass before. Default 0. */
@@ -96,6 +121,9 @@ interface Armed {
 
 const applies = ({ fault, left }: Armed, request: DriveRequest): boolean => {
   if (left === 0 || (fault.method !== undefined && fault.method !== request.method)) return false
+  if (fault.onlyParts === true && request.isPart !== true) return false
+  // Pushes are no requests: only what is made for them befalls them.
+  if (request.method === "PUSH" && fault.method !== "PUSH") return false
   if (fault.matches === undefined) return true
   return typeof fault.matches === "function" ? fault.matches(request.url) : fault.matches.test(request.url)
 }

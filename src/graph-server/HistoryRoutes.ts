@@ -5,11 +5,12 @@ import { type ApiError, attempt, invalidRequest, itemNotFound, methodNotAllowed,
 import { conflictOf, given, PatchBody } from "./Bodies.ts"
 import { type Call, contextUrl, empty, json, readJson } from "./Call.ts"
 import { identity, timestamp } from "./DriveItemShape.ts"
+import { copyBetween } from "./DriveCopies.ts"
 import { type DriveParts, find, itemReply } from "./DriveParts.ts"
 import { secretEquals } from "./DriveStore.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import { asVersion } from "./ItemVersions.ts"
-import { type ItemAddress, monitorPrefix } from "./Routing.ts"
+import type { ItemAddress } from "./Routing.ts"
 import { destination } from "./WriteRoutes.ts"
 
 type Reply = Effect.Effect<DriveResponse, ApiError>
@@ -23,15 +24,28 @@ type Reply = Effect.Effect<DriveResponse, ApiError>
 export const copyItem = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
   const body = yield* readJson(call, PatchBody)
   const conflict = yield* conflictOf(call, body, "fail")
-  return yield* attempt(() => {
+  const plan = yield* attempt(() => {
     const source = find(parts, address)
-    const parent = destination(parts, body.parentReference ?? {})?.id ?? source.parent
-    if (parent === null) throw invalidRequest("The root of a drive cannot be copied.")
-    const made = parts.model.copy(source.id, parent, given(body.name) ?? source.name, { now: call.now, conflict })
-    const claim = `${made.id}.${call.now}.${call.now + parts.settings.copyDuration}`
-    return empty(202, { location: `${call.request.origin}${monitorPrefix}${claim}.${signature(parts, claim)}` })
+    const to = targetDrive(parts, given(body.parentReference?.driveId))
+    const parent = destination(to, body.parentReference ?? {})?.id ?? (to === parts ? source.parent : undefined)
+    if (parent === undefined) throw invalidRequest("A copy to another drive needs parentReference.id or path.")
+    if (source.parent === null || parent === null) throw invalidRequest("The root of a drive cannot be copied.")
+    return { source, to, parent, name: given(body.name) ?? source.name }
   })
+  const { source, to, parent, name } = plan
+  const change = { now: call.now, conflict }
+  const made = yield* to === parts
+    ? attempt(() => parts.model.copy(source.id, parent, name, change))
+    : copyBetween({ from: parts, to }, source, parent, name, change)
+  const claim = `${made.id}.${call.now}.${call.now + parts.settings.copyDuration}`
+  return empty(202, { location: `${call.request.origin}${to.transferRoot}monitor/${claim}.${signature(to, claim)}` })
 })
+
+const targetDrive = (parts: DriveParts, driveId: string | undefined): DriveParts => {
+  const found = driveId === undefined ? parts : parts.peer(driveId)
+  if (found === undefined) throw itemNotFound("The drive to copy to could not be found.")
+  return found
+}
 
 const signature = ({ secret }: DriveParts, claim: string): string =>
   createHmac("sha256", secret).update(`copy ${claim}`).digest("base64url")

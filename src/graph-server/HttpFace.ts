@@ -9,6 +9,7 @@ import { DriveCertificates } from "./DriveCertificates.ts"
 import { DriveServer } from "./DriveServer.ts"
 import type { ConnectionCut, DriveRequest } from "./Exchange.ts"
 import { toServerResponse } from "./InProcess.ts"
+import { isLoopback } from "./Loopback.ts"
 import { serveSocket, socketPath } from "./SocketFace.ts"
 
 /** Why the server does not listen. `PortInUse` names the port; `NotLoopback` refuses to serve a network unasked. */
@@ -35,8 +36,6 @@ export interface Listening {
   readonly url: string
 }
 
-const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
-
 /** Serves until the scope closes; open transfers then get a moment to end. */
 export const serveHttp = Effect.fn("GraphServer.serveHttp")(function* (
   options: ServeOptions = {}
@@ -59,7 +58,7 @@ const serverOptions = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTime
 
 const serveOn = Effect.fnUntraced(function* (scheme: "http" | "https", http: Server, options: ServeOptions) {
   const { host = "127.0.0.1", port = 0, allowRemote = false, grace = 2_000 } = options
-  if (!allowRemote && !loopback.test(host)) {
+  if (!allowRemote && !isLoopback(host)) {
     const message = `${host} is not a loopback address. Serving the drive to a network has to be allowed explicitly (--allow-remote).`
     return yield* new ServeError({ reason: "NotLoopback", message })
   }
@@ -95,20 +94,20 @@ const answer = (drive: DriveServer["Service"], scheme: "http" | "https") =>
 
 /** A subscription that is unknown or has expired is refused before the handshake, as is anything but a WebSocket. */
 const notify = Effect.fnUntraced(function* (
-  { notifications }: DriveServer["Service"],
+  { listener }: DriveServer["Service"],
   request: HttpServerRequest.HttpServerRequest
 ) {
   const query = new URLSearchParams(request.url.slice(request.url.indexOf("?")))
-  const subscription = notifications.verify(query, yield* Clock.currentTimeMillis)
-  if (subscription === undefined) return HttpServerResponse.empty({ status: 401 })
+  const listening = listener(query, yield* Clock.currentTimeMillis)
+  if (listening === undefined) return HttpServerResponse.empty({ status: 401 })
   return yield* request.upgrade.pipe(
-    Effect.flatMap((socket) => serveSocket(socket, subscription, notifications.newest)),
+    Effect.flatMap((socket) => serveSocket(socket, listening)),
     Effect.as(HttpServerResponse.empty()),
     Effect.orElseSucceed(() => HttpServerResponse.empty({ status: 400 }))
   )
 })
 
-const isLocal = (address = ""): boolean => loopback.test(address.replace(/^::ffff:/, ""))
+const isLocal = (address = ""): boolean => isLoopback(address.replace(/^::ffff:/, ""))
 
 const toDriveRequest = (request: HttpServerRequest.HttpServerRequest, scheme: "http" | "https"): DriveRequest => ({
   method: request.method,

@@ -21,6 +21,8 @@ export const copyTree = (parts: CopyParts, source: ItemRow, parent: ItemRow, nam
       size: row.kind === "file" ? row.size : 0,
       content: row.content,
       hash: row.hash,
+      facet: row.facet,
+      target: row.target,
       fs_created: now,
       fs_modified: now,
       now

@@ -1,5 +1,6 @@
 /** Rows of the drive's items and the statements that read and write them, without any rules. */
 import type { Database } from "../platform/Sqlite.ts"
+import { makeChangeTimes } from "./ChangeTimes.ts"
 import { foldName } from "./DriveName.ts"
 
 export interface ItemRow {
@@ -21,7 +22,14 @@ export interface ItemRow {
   readonly fs_modified: number
   readonly deleted: 0 | 1
   readonly change: number
+  /** What is neither a plain file nor a plain folder; `kind` then says what it looks like. */
+  readonly facet: ItemFacet | null
+  /** Where a shortcut leads: a drive's id, a space and an item's id. */
+  readonly target: string | null
 }
+
+/** A link to an item of another drive, a OneNote notebook, the Personal Vault. */
+export type ItemFacet = "shortcut" | "package" | "vault"
 
 /** What an update may touch; the rest of a row is fixed or kept by the table itself. */
 export type ItemState = Pick<
@@ -29,7 +37,10 @@ export type ItemState = Pick<
   "parent" | "name" | "size" | "content" | "hash" | "etag" | "ctag" | "modified" | "fs_created" | "fs_modified"
 >
 
-export type NewItem = Pick<ItemRow, "name" | "kind" | "size" | "content" | "hash" | "fs_created" | "fs_modified"> & {
+export type NewItem = Pick<
+  ItemRow,
+  "name" | "kind" | "size" | "content" | "hash" | "fs_created" | "fs_modified" | "facet" | "target"
+> & {
   readonly parent: number
   readonly now: number
 }
@@ -39,7 +50,8 @@ const cachedFolders = 20_000
 
 export type ItemTable = ReturnType<typeof makeItemTable>
 
-export const makeItemTable = (db: Database) => {
+/** `now` tells when a change is made, in milliseconds since the epoch. */
+export const makeItemTable = (db: Database, now: () => number) => {
   const byId = db.prepare<ItemRow>("SELECT * FROM items WHERE id = ?")
   const byName = db.prepare<ItemRow>("SELECT * FROM items WHERE parent = ? AND folded = ? AND deleted = 0")
   const children = db.prepare<ItemRow>(
@@ -50,8 +62,8 @@ export const makeItemTable = (db: Database) => {
   )
   const insert = db.prepare(
     `INSERT INTO items (parent, name, folded, kind, size, children, content, hash, etag, ctag,
-       created, modified, fs_created, fs_modified, deleted, change)
-     VALUES (?, ?, ?, ?, ?, 0, ?, ?, 1, 1, ?, ?, ?, ?, 0, ?)`
+       created, modified, fs_created, fs_modified, deleted, change, facet, target)
+     VALUES (?, ?, ?, ?, ?, 0, ?, ?, 1, 1, ?, ?, ?, ?, 0, ?, ?, ?)`
   )
   const save = db.prepare(
     `UPDATE items SET parent = ?, name = ?, folded = ?, size = ?, content = ?, hash = ?, etag = ?, ctag = ?,
@@ -64,6 +76,10 @@ export const makeItemTable = (db: Database) => {
     `UPDATE items SET deleted = 0, content = ?, parent = ?, name = ?, folded = ?, etag = etag + 1, modified = ?, change = ?
      WHERE id = ?`
   )
+  const recordMove = db.prepare("INSERT INTO moves (change, item, parent) VALUES (?, ?, ?)")
+  const moves = db.prepare<{ readonly item: number; readonly parent: number }>(
+    "SELECT item, parent FROM moves WHERE change > ? AND change <= ?"
+  )
   const newest = db.prepare<{ readonly newest: number }>("SELECT max(change) AS newest FROM items")
   const root = db.prepare<ItemRow>("SELECT * FROM items WHERE parent IS NULL")
   const search = db.prepare<ItemRow>(
@@ -73,6 +89,7 @@ export const makeItemTable = (db: Database) => {
      SELECT * FROM items WHERE id IN scope AND id <> ?1 AND id > ?2 AND instr(folded, ?3) > 0 ORDER BY id LIMIT ?4`
   )
 
+  const times = makeChangeTimes()
   const folders = new Map<number, ItemRow>()
   const folder = (id: number): ItemRow | undefined => {
     const known = folders.get(id)
@@ -88,11 +105,21 @@ export const makeItemTable = (db: Database) => {
   /** Taken for every write, so it is also where what is remembered of folders ends. */
   const nextChange = (): number => {
     folders.clear()
-    return lastChange() + 1
+    const change = lastChange() + 1
+    times.record(change, now())
+    return change
   }
 
   return {
     lastChange,
+    /** The newest change older than `lag` milliseconds; those of an earlier process all are. */
+    lastChangeBefore: (lag: number): number =>
+      lag === 0 ? lastChange() : Math.min(times.newestAt(now() - lag), lastChange()),
+    /** Remembers where an item was that is about to be saved under another parent. */
+    recordMove: (row: ItemRow): void => void recordMove.run(lastChange() + 1, row.id, row.parent),
+    /** Items that left a folder after `since` and not after `upTo`: which, and from where. */
+    moves: (since: number, upTo: number): Array<{ readonly item: number; readonly parent: number }> =>
+      moves.all(since, upTo),
     /** As `byId`, from memory when nothing changed since; not for use in a transaction, which may be rolled back. */
     folder,
     byId: (id: number): ItemRow | undefined => byId.get(id),
@@ -126,7 +153,9 @@ export const makeItemTable = (db: Database) => {
         item.now,
         item.fs_created,
         item.fs_modified,
-        nextChange()
+        nextChange(),
+        item.facet,
+        item.target
       ).lastInsertRowid,
     save: (id: number, state: ItemState): void => {
       save.run(

@@ -5,8 +5,14 @@ import { mix } from "./mix.ts"
 /** Who owns it: a person with a Microsoft account, or somebody at work or school. */
 export type DriveKind = "personal" | "business"
 
+/** How a personal drive writes ids and tags: as ever, or as those that were moved to the SharePoint stack. */
+export type IdStyle = "classic" | "migrated"
+
 export interface ItemTags {
-  /** Personal "66D53BE8A5056ECA!103": the drive's id in upper case and the item's number; business "01" and base32. */
+  /**
+   * Personal "66D53BE8A5056ECA!103": the drive's id in upper case and the item's number, or "66D53BE8A5056ECA!s" and 32
+   * hex digits when it was migrated; business "01" and base32.
+   */
   id(number: number): string
   /** The number of an id of this drive; undefined for anything else. Item ids are case-sensitive. */
   parse(id: string): number | undefined
@@ -20,8 +26,9 @@ export interface ItemTags {
 
 type Forms = Omit<ItemTags, "matches">
 
-export const makeItemTags = (kind: DriveKind, driveId: string): ItemTags => {
-  const forms = kind === "personal" ? personalForms(driveId) : businessForms(driveId)
+export const makeItemTags = (kind: DriveKind, driveId: string, ids: IdStyle): ItemTags => {
+  const personal = ids === "classic" ? personalForms : migratedForms
+  const forms = kind === "personal" ? personal(driveId) : businessForms(driveId)
   return {
     ...forms,
     matches: (header, row) => {
@@ -81,10 +88,10 @@ const fromBase32 = (text: string): string => {
 const word = (value: number): string => (value >>> 0).toString(16).padStart(8, "0")
 
 /**
- * 20 bytes: four of the library, and a GUID that holds the item's number openly in its third and fourth words and a
- * check of it in the others, so that an id can be told from one of another drive without a table.
+ * GUIDs of a drive's items: they hold the item's number openly in the third and fourth words and a check of it in the
+ * others, so that an id can be told from one of another drive without a table. As hex.
  */
-const businessForms = (driveId: string): Forms => {
+const guidsOf = (driveId: string) => {
   let library = 0
   for (const character of driveId) library = mix(library ^ character.charCodeAt(0))
   const guid = (number: number): string => {
@@ -92,21 +99,46 @@ const businessForms = (driveId: string): Forms => {
     const first = mix(low ^ library)
     return word(first) + word(mix(first ^ high)) + word(high) + word(low)
   }
-  const id = (number: number): string => `01${toBase32(word(library) + guid(number))}`
-  const shownGuid = (number: number): string =>
-    guid(number)
-      .toUpperCase()
-      .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
+  return {
+    library: word(library),
+    guid,
+    parse: (hex: string): number | undefined => {
+      const number = Number.parseInt(hex.slice(16, 24), 16) * 2 ** 32 + Number.parseInt(hex.slice(24), 16)
+      return number > 0 && Number.isSafeInteger(number) && guid(number) === hex ? number : undefined
+    },
+    shown: (number: number): string =>
+      guid(number)
+        .toUpperCase()
+        .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
+  }
+}
+
+/** 20 bytes: four of the library, and the item's GUID. */
+const businessForms = (driveId: string): Forms => {
+  const { library, guid, parse, shown } = guidsOf(driveId)
+  const id = (number: number): string => `01${toBase32(library + guid(number))}`
   return {
     id,
     parse: (text) => {
-      if (!/^01[A-Z2-7]{32}$/.test(text)) return undefined
-      const hex = fromBase32(text.slice(2))
-      const number = Number.parseInt(hex.slice(24, 32), 16) * 2 ** 32 + Number.parseInt(hex.slice(32), 16)
-      return number > 0 && Number.isSafeInteger(number) && id(number) === text ? number : undefined
+      const hex = /^01[A-Z2-7]{32}$/.test(text) ? fromBase32(text.slice(2)) : ""
+      return hex.startsWith(library) ? parse(hex.slice(8)) : undefined
     },
-    eTag: (row) => `"{${shownGuid(row.id)}},${row.etag}"`,
-    cTag: (row) => (row.kind === "file" ? `"c:{${shownGuid(row.id)}},${row.ctag}"` : undefined)
+    eTag: (row) => `"{${shown(row.id)}},${row.etag}"`,
+    cTag: (row) => (row.kind === "file" ? `"c:{${shown(row.id)}},${row.ctag}"` : undefined)
+  }
+}
+
+const migratedForms = (driveId: string): Forms => {
+  const { guid, parse, shown } = guidsOf(driveId)
+  const prefix = `${driveId.toUpperCase()}!s`
+  return {
+    id: (number) => prefix + guid(number),
+    parse: (text) => {
+      const hex = text.startsWith(prefix) ? text.slice(prefix.length) : ""
+      return /^[0-9a-f]{32}$/.test(hex) ? parse(hex) : undefined
+    },
+    eTag: (row) => `"{${shown(row.id)}},${row.etag}"`,
+    cTag: (row) => `"c:{${shown(row.id)}},${row.ctag}"`
   }
 }
 

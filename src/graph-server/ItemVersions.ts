@@ -24,6 +24,7 @@ export const makeItemVersions = (db: Database, limit: number) => {
     "INSERT INTO versions (item, number, content, size, hash, modified) VALUES (?, ?, ?, ?, ?, ?)"
   )
   const list = db.prepare<VersionRow>("SELECT * FROM versions WHERE item = ? ORDER BY number DESC")
+  const owner = db.prepare<{ readonly item: number }>("SELECT item FROM versions WHERE content = ? LIMIT 1")
   const remove = db.prepare("DELETE FROM versions WHERE item = ? AND number = ?")
   const retire = db.prepare(
     `UPDATE contents SET retired = ?1 WHERE id = ?2
@@ -42,6 +43,8 @@ export const makeItemVersions = (db: Database, limit: number) => {
 
   return {
     release,
+    /** The item that this is an earlier content of. */
+    itemOf: (content: number): number | undefined => owner.get(content)?.item,
     /** Earlier contents, newest first. */
     list: (item: number): ReadonlyArray<VersionRow> => list.all(item),
     /** The content of this number; throws 404. `current` is the item itself. */

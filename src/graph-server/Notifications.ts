@@ -19,8 +19,8 @@ export interface Subscription {
 export class Notifications extends Context.Service<
   Notifications,
   {
-    /** A new subscription to the drive, and the query of the URL that carries it. */
-    subscribe(now: number): { readonly subscription: Subscription; readonly query: string }
+    /** A new subscription to the drive, and the query of the URL that carries it; `lifetime` in milliseconds. */
+    subscribe(now: number, lifetime?: number): { readonly subscription: Subscription; readonly query: string }
     /** What a query grants; undefined when it is forged or has expired. */
     verify(query: URLSearchParams, now: number): Subscription | undefined
     /** The number of the newest change; grows with each. */
@@ -43,8 +43,8 @@ const makeNotifications = (
   const resource = `/drives/${driveId}/root`
   const sign = (claim: string): string => createHmac("sha256", secret).update(`notify ${claim}`).digest("base64url")
   return Notifications.of({
-    subscribe: (now) => {
-      const subscription = { id: randomUUID(), expires: now + subscriptionLifetime, resource }
+    subscribe: (now, lifetime = subscriptionLifetime) => {
+      const subscription = { id: randomUUID(), expires: now + lifetime, resource }
       const claim = `${subscription.id}.${subscription.expires}`
       const query = new URLSearchParams({ token: `${claim}.${sign(claim)}`, applicationId: "embedded" }).toString()
       return { subscription, query }

@@ -1,31 +1,17 @@
-/** Reading metadata: user, drives, items, children, delta. */
-import { type ApiError, attempt, invalidRequest, itemNotFound, notSupported } from "./ApiError.ts"
+/** Reading items: one, its children, delta. */
+import { type ApiError, attempt, invalidRequest, notSupported } from "./ApiError.ts"
 import type { Effect } from "effect"
 import { type Call, contextUrl, empty, json, linkWith, topOf } from "./Call.ts"
-import { driveShape, type Json, userShape } from "./DriveItemShape.ts"
+import type { Json } from "./DriveItemShape.ts"
 import { type DriveParts, find, shaperFor } from "./DriveParts.ts"
 import type { DriveResponse } from "./Exchange.ts"
+import { checkEnterable } from "./ItemLookup.ts"
 import type { ItemRow } from "./ItemTable.ts"
-import { sameDriveId } from "./ItemTags.ts"
 import { apiPrefix, type ItemAddress } from "./Routing.ts"
 import { permissionShape } from "./SharingRoutes.ts"
 import { thumbnailSets } from "./ThumbnailRoutes.ts"
 
 type Reply = Effect.Effect<DriveResponse, ApiError>
-
-/** Throws 404 for the id of another drive; undefined means the user's own. */
-export const checkDrive = ({ model }: DriveParts, driveId: string | undefined): void => {
-  if (driveId !== undefined && !sameDriveId(driveId, model.driveId)) throw itemNotFound("The drive could not be found.")
-}
-
-export const getUser = (call: Call): Reply =>
-  attempt(() => json(200, { "@odata.context": contextUrl(call, "users/$entity"), ...userShape }))
-
-export const getDrive = (parts: DriveParts, call: Call): Reply =>
-  attempt(() => json(200, { "@odata.context": contextUrl(call, "drives/$entity"), ...driveShape(parts.model) }))
-
-export const getDrives = (parts: DriveParts, call: Call): Reply =>
-  attempt(() => json(200, { "@odata.context": contextUrl(call, "drives"), value: [driveShape(parts.model)] }))
 
 export const getItem = (parts: DriveParts, call: Call, address: ItemAddress): Reply =>
   attempt(() => {
@@ -110,8 +96,9 @@ export const getChildren = (parts: DriveParts, call: Call, address: ItemAddress)
   attempt(() => {
     const order = orderOf(call)
     const folder = find(parts, address)
+    checkEnterable(folder)
     const after = decodeToken(call.query.get("skiptoken"))
-    const limit = topOf(call, parts.settings.pageSize)
+    const limit = call.quirks.pageLimit ?? topOf(call, parts.settings.pageSize)
     const page =
       order.by === "name" && !order.descending
         ? childrenPage(parts, folder, after, limit)
@@ -125,6 +112,17 @@ export const getChildren = (parts: DriveParts, call: Call, address: ItemAddress)
     })
   })
 
+/**
+ * Personal drives list shortcuts for those who ask for them (since 2025), and the vault for those who do not. Business
+ * drives have no vault, and always list shortcuts.
+ */
+const isListed = ({ model }: DriveParts, { request }: Call, { facet }: ItemRow): boolean => {
+  if (facet === null || facet === "package" || model.kind !== "personal") return true
+  const wanted = /include-feature\s*=\s*([^;]*)/i.exec(request.headers["prefer"] ?? "")?.[1]?.toLowerCase() ?? ""
+  const shortcuts = wanted.includes("addtoonedrive")
+  return facet === "shortcut" ? shortcuts : !shortcuts || wanted.includes("vault")
+}
+
 export const getDelta = (
   parts: DriveParts,
   call: Call,
@@ -133,19 +131,32 @@ export const getDelta = (
 ): Reply =>
   attempt(() => {
     const row = find(parts, address)
-    if (row.parent !== null) throw notSupported("view.delta can only be called on the root.")
+    if (row.parent !== null && parts.model.kind !== "personal") {
+      throw notSupported("view.delta can only be called on the root.")
+    }
+    checkEnterable(row)
     const context = { "@odata.context": contextUrl(call, "Collection(driveItem)") }
     const token = functionToken ?? call.query.get("token")
     if (token === "latest") {
-      return json(200, { ...context, "@odata.deltaLink": linkWith(call, "token", parts.delta.latest()), value: [] })
+      return json(200, {
+        ...context,
+        "@odata.deltaLink": linkWith(call, "token", parts.delta.latest(call.quirks.lag ?? 0)),
+        value: []
+      })
     }
-    const fresh = `${call.request.origin}${apiPrefix}/drives/${parts.model.driveId}/root/delta`
-    const limit = topOf(call, parts.settings.pageSize)
-    const page = parts.delta.page(token === "" ? undefined : token, limit, fresh)
+    const start = row.parent === null ? "root" : `items/${parts.model.tags.id(row.id)}`
+    const fresh = `${call.request.origin}${apiPrefix}/drives/${parts.model.driveId}/${start}/delta`
+    const page = parts.delta.page(token === "" ? undefined : token, {
+      limit: call.quirks.pageLimit ?? topOf(call, parts.settings.pageSize),
+      fresh,
+      folder: row.parent === null ? undefined : row.id,
+      lag: call.quirks.lag ?? 0
+    })
+    const listed = page.items.filter((item) => isListed(parts, call, item))
     const link = linkWith(call, "token", page.token)
     return json(200, {
       ...context,
       [page.more ? "@odata.nextLink" : "@odata.deltaLink"]: link,
-      value: page.items.map(shaperFor(parts, call))
+      value: listed.map(shaperFor(parts, call))
     })
   })

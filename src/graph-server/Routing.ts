@@ -4,8 +4,8 @@
  * normalise ".", ".." or empty segments away before we have seen them.
  */
 import { invalidRequest, itemNotFound } from "./ApiError.ts"
-import { isOwner } from "./DriveItemShape.ts"
 import { maxPathLength } from "./DriveName.ts"
+import { transferPrefix } from "./DriveStore.ts"
 
 /**
  * An item by the id where the address starts ("root" for the root, "special:documents", "share:TOKEN") and the names
@@ -16,32 +16,48 @@ export interface ItemAddress {
   readonly names: ReadonlyArray<string>
 }
 
+/** Which drive is meant: the caller's own, one by its id, or the first one of a user or site. */
+export type DriveChoice =
+  | { readonly _tag: "Own" }
+  | { readonly _tag: "Id"; readonly id: string }
+  | { readonly _tag: "User"; readonly user: string }
+  | { readonly _tag: "Site"; readonly site: string }
+  /** The one that has what a sharing token is for. */
+  | { readonly _tag: "Shared"; readonly token: string }
+
+export interface ItemRoute {
+  readonly _tag: "Item"
+  readonly drive: DriveChoice
+  readonly address: ItemAddress
+  /** "" for the item itself, else "children", "content", "delta", ... */
+  readonly resource: string
+  /** What follows the resource: ["2.0", "content"] in "versions/2.0/content". */
+  readonly rest: ReadonlyArray<string>
+  /** The argument of the function form: delta(token='...'), search(q='...'). */
+  readonly argument: string | undefined
+}
+
 export type Route =
-  | { readonly _tag: "Me" }
-  | { readonly _tag: "Drives" }
-  /** `driveId` is undefined under /me/drive. */
-  | { readonly _tag: "Drive"; readonly driveId: string | undefined }
-  | {
-      readonly _tag: "Item"
-      readonly driveId: string | undefined
-      readonly address: ItemAddress
-      /** "" for the item itself, else "children", "content", "delta", ... */
-      readonly resource: string
-      /** What follows the resource: ["2.0", "content"] in "versions/2.0/content". */
-      readonly rest: ReadonlyArray<string>
-      /** The argument of the function form: delta(token='...'), search(q='...'). */
-      readonly argument: string | undefined
-    }
-  | { readonly _tag: "Monitor"; readonly claim: string }
-  | { readonly _tag: "Thumbnail"; readonly segments: ReadonlyArray<string> }
-  | { readonly _tag: "Download"; readonly segments: ReadonlyArray<string> }
-  | { readonly _tag: "Upload"; readonly sessionId: string }
+  /** The user or site itself. */
+  | { readonly _tag: "Owner"; readonly owner: DriveChoice }
+  | { readonly _tag: "Drives"; readonly owner: DriveChoice }
+  | { readonly _tag: "Sites" }
+  | { readonly _tag: "Subscriptions"; readonly id: string | undefined }
+  | { readonly _tag: "Drive"; readonly drive: DriveChoice }
+  | ItemRoute
+  | TransferRoute
+
+/** URLs that carry their own permission; `key` names the drive when it is not the first of the process. */
+export interface TransferRoute {
+  readonly _tag: "Transfer"
+  readonly key: string | undefined
+  readonly purpose: TransferPurpose
+  readonly segments: ReadonlyArray<string>
+}
+
+export type TransferPurpose = "download" | "upload" | "monitor" | "thumbnail"
 
 export const apiPrefix = "/v1.0"
-export const downloadPrefix = "/transfer/download/"
-export const uploadPrefix = "/transfer/upload/"
-export const monitorPrefix = "/transfer/monitor/"
-export const thumbnailPrefix = "/transfer/thumbnail/"
 
 const decode = (text: string): string => {
   try {
@@ -53,27 +69,42 @@ const decode = (text: string): string => {
 
 /** Throws 400 or 404 when the path addresses nothing this API has. `path` is without query. */
 export const route = (path: string): Route => {
-  if (path.startsWith(downloadPrefix)) {
-    return { _tag: "Download", segments: path.slice(downloadPrefix.length).split("/").map(decode) }
-  }
-  if (path.startsWith(uploadPrefix)) return { _tag: "Upload", sessionId: decode(path.slice(uploadPrefix.length)) }
-  if (path.startsWith(monitorPrefix)) return { _tag: "Monitor", claim: decode(path.slice(monitorPrefix.length)) }
-  if (path.startsWith(thumbnailPrefix)) {
-    return { _tag: "Thumbnail", segments: path.slice(thumbnailPrefix.length).split("/").map(decode) }
-  }
+  if (path.startsWith(transferPrefix)) return transfer(path)
   const shared = /^\/v1\.0\/shares\/([^/:]+)(?:\/(?:driveItem|root)(?=[/:]|$))?(.*)$/s.exec(path)
-  if (shared !== null) return belowItem(undefined, `share:${decode(shared[1] ?? "")}`, shared[2] ?? "")
-  const match = headPattern.exec(path)
-  if (match === null) throw unknownSegment(path)
-  const [, head = "", user, id, tail = ""] = match
-  if (user !== undefined && !isOwner(decode(user))) throw itemNotFound("The user could not be found.")
-  if (/^(me|users\/[^/]+)$/.test(head)) return leaf({ _tag: "Me" }, tail)
-  if (/^(me|users.*)\/drives$/.test(head)) return leaf({ _tag: "Drives" }, tail)
-  return belowDrive(id === undefined ? undefined : decode(id), tail)
+  if (shared !== null) {
+    const token = decode(shared[1] ?? "")
+    return belowItem({ _tag: "Shared", token }, `share:${token}`, shared[2] ?? "")
+  }
+  if (/^\/v1\.0\/sites\/*$/.test(path)) return { _tag: "Sites" }
+  const subscription = /^\/v1\.0\/subscriptions(?:\/([^/]+))?\/*$/.exec(path)
+  if (subscription !== null) {
+    return { _tag: "Subscriptions", id: subscription[1] === undefined ? undefined : decode(subscription[1]) }
+  }
+  const byId = /^\/v1\.0\/(?:me\/)?drives\/([^/:]+)(?=[/:]|$)(.*)$/s.exec(path)
+  if (byId !== null) return belowDrive({ _tag: "Id", id: decode(byId[1] ?? "") }, byId[2] ?? "")
+  const owned = ownerPattern.exec(path)
+  if (owned === null) throw unknownSegment(path)
+  const [, user, site, what, tail = ""] = owned
+  const owner = ownerOf(user, site)
+  if (what === "drive") return belowDrive(owner, tail)
+  return leaf({ _tag: what === "drives" ? "Drives" : "Owner", owner }, tail)
 }
 
-/** The user, their drives, their drive, or a drive by its id; then the rest. */
-const headPattern = /^\/v1\.0\/((?:me|users\/([^/:]+))(?:\/drives|\/drive)?|drives\/([^/:]+))(?=[/:]|$)(.*)$/s
+const transfer = (path: string): TransferRoute => {
+  const match = /^\/transfer\/(?:drives\/(\d+)\/)?(download|upload|monitor|thumbnail)\/(.*)$/s.exec(path)
+  if (match === null) throw unknownSegment(path)
+  const [, key, purpose, rest = ""] = match
+  return { _tag: "Transfer", key, purpose: purpose as TransferPurpose, segments: rest.split("/").map(decode) }
+}
+
+/** A site is addressed by id, or by host and path: "host:/sites/name", with a closing colon before what follows. */
+const ownerPattern =
+  /^\/v1\.0\/(?:me|users\/([^/:]+)|sites\/([^/:]+(?::\/[^:]*(?::(?=\/|$))?)?))(?:\/(drives|drive))?(?=[/:]|$)(.*)$/s
+
+const ownerOf = (user: string | undefined, site: string | undefined): DriveChoice => {
+  if (user !== undefined) return { _tag: "User", user: decode(user) }
+  return site === undefined ? { _tag: "Own" } : { _tag: "Site", site: decode(site) }
+}
 
 const unknownSegment = (text: string) => invalidRequest(`Resource not found for the segment '${text}'.`, "invalidPath")
 
@@ -82,21 +113,21 @@ const leaf = (value: Route, tail: string): Route => {
   throw unknownSegment(tail)
 }
 
-const belowDrive = (driveId: string | undefined, tail: string): Route => {
-  if (/^\/*$/.test(tail)) return { _tag: "Drive", driveId }
-  if (tail.startsWith("/search(")) return belowItem(driveId, "root", tail)
+const belowDrive = (drive: DriveChoice, tail: string): Route => {
+  if (/^\/*$/.test(tail)) return { _tag: "Drive", drive }
+  if (tail.startsWith("/search(")) return belowItem(drive, "root", tail)
   const match = /^\/(?:root|items\/([^/:]+)|special\/([^/:]+))(?=[/:]|$)(.*)$/s.exec(tail)
   if (match === null) throw unknownSegment(tail)
   const [, id, special, rest = ""] = match
-  return belowItem(driveId, special === undefined ? decode(id ?? "root") : `special:${decode(special)}`, rest)
+  return belowItem(drive, special === undefined ? decode(id ?? "root") : `special:${decode(special)}`, rest)
 }
 
 /** `rest` is "", "/sub", ":/path", ":/path:", ":/path:/sub", and a few sloppy forms that real clients send. */
-const belowItem = (driveId: string | undefined, start: string, rest: string): Route => {
-  if (!rest.startsWith(":")) return item(driveId, { start, names: [] }, rest)
+const belowItem = (drive: DriveChoice, start: string, rest: string): Route => {
+  if (!rest.startsWith(":")) return item(drive, { start, names: [] }, rest)
   const end = rest.indexOf(":", 1)
   const path = end < 0 ? rest.slice(1) : rest.slice(1, end)
-  return item(driveId, { start, names: namesOf(path) }, end < 0 ? "" : rest.slice(end + 1))
+  return item(drive, { start, names: namesOf(path) }, end < 0 ? "" : rest.slice(end + 1))
 }
 
 const namesOf = (raw: string): ReadonlyArray<string> => {
@@ -110,10 +141,10 @@ const namesOf = (raw: string): ReadonlyArray<string> => {
 
 const functionCall = /^([\w.]+)\(\w+='(.*)'\)$/s
 
-const item = (driveId: string | undefined, address: ItemAddress, raw: string): Route => {
+const item = (drive: DriveChoice, address: ItemAddress, raw: string): Route => {
   const path = raw.replace(/^\/+|\/+$/g, "")
   const call = functionCall.exec(decode(path))
   const [first = "", ...rest] = call === null ? path.split("/").map(decode) : [call[1] ?? ""]
   const resource = first.replace(/^microsoft\.graph\./, "")
-  return { _tag: "Item", driveId, address, resource, rest, argument: call?.[2]?.replaceAll("''", "'") }
+  return { _tag: "Item", drive, address, resource, rest, argument: call?.[2]?.replaceAll("''", "'") }
 }

@@ -15,7 +15,11 @@ const Throttle = Schema.Struct({
   /** Resource units per minute (Microsoft Graph, "Avoid getting throttled in SharePoint Online"). */
   unitsPerMinute: Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 1e9 })),
   /** Seconds that Retry-After tells; 0 leaves the header out. */
-  retryAfter: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400 }))
+  retryAfter: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400 })),
+  /** Seconds of 503 for a client that asks again before Retry-After is over; absent or 0 forgives. */
+  block: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400 }))),
+  /** Bytes of bodies per minute, both ways; past it transfers answer 509. Absent is unlimited. */
+  bytesPerMinute: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 1e15 })))
 })
 
 export const Scenario = Schema.Struct({
@@ -28,6 +32,8 @@ export const Scenario = Schema.Struct({
   /** 0 is unlimited. */
   downloadRate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e12 })),
   uploadRate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e12 })),
+  /** A change shows in delta after a random time of at most so many milliseconds. */
+  visibility: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 }))),
   throttle: Schema.NullOr(Throttle)
 })
 export type Scenario = typeof Scenario.Type
@@ -54,6 +60,7 @@ export const presets = {
     transfer: { median: 200, p95: 600 },
     downloadRate: 7 * mebibyte,
     uploadRate: 2.5 * mebibyte,
+    visibility: 3_000,
     throttle: { unitsPerMinute: 1250, retryAfter: 30 }
   },
   /** Far away and thin. */
@@ -63,6 +70,7 @@ export const presets = {
     transfer: { median: 900, p95: 2000 },
     downloadRate: 1.2 * mebibyte,
     uploadRate: 0.25 * mebibyte,
+    visibility: 3_000,
     throttle: { unitsPerMinute: 1250, retryAfter: 30 }
   },
   /** Everybody comes in at nine: slow, and soon throttled. */
@@ -72,7 +80,8 @@ export const presets = {
     transfer: { median: 500, p95: 4000 },
     downloadRate: 2 * mebibyte,
     uploadRate: 0.8 * mebibyte,
-    throttle: { unitsPerMinute: 300, retryAfter: 120 }
+    visibility: 20_000,
+    throttle: { unitsPerMinute: 300, retryAfter: 120, block: 300 }
   }
 } as const satisfies Record<string, Scenario>
 

@@ -18,10 +18,12 @@ export const searchItems = (
     const scope = find(parts, address)
     const after = skipped(call.query.get("skiptoken"))
     const limit = topOf(call, parts.settings.pageSize)
-    const hits = parts.model.table.search(scope.id, query, after, limit + 1)
+    const { table } = parts.model
+    const indexed = table.lastChangeBefore(call.quirks.lag ?? 0)
+    const hits = table.search(scope.id, query, after, limit + 1)
     const shape = shaperFor(parts, call)
-    const shown = hits.slice(0, limit)
-    const last = shown.at(-1)?.id
+    const shown = hits.slice(0, limit).filter(({ change }) => change <= indexed)
+    const last = hits.at(limit - 1)?.id
     return json(200, {
       "@odata.context": contextUrl(call, "Collection(driveItem)"),
       ...(hits.length > limit && last !== undefined

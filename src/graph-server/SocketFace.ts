@@ -6,23 +6,22 @@ import { Clock, Deferred, Effect } from "effect"
 import type * as Socket from "effect/socket/Socket"
 import { CloseEvent } from "effect/socket/Socket"
 import { timestamp } from "./DriveItemShape.ts"
-import type { Notifications, Subscription } from "./Notifications.ts"
+import type { Listener } from "./DriveServer.ts"
+import type { Subscription } from "./Notifications.ts"
 
 export const socketPath = "/socket.io/"
 
-/** Milliseconds, the defaults of Socket.IO. */
-const pingInterval = 25_000
-const pingTimeout = 20_000
-/** How often the log is looked at: one step in an index. */
+/** Milliseconds between looks at the log: one step in an index. */
 const checkEvery = 200
 
 const namespace = "/notifications"
 
 /** Serves one connection until the client leaves or is silent, or the subscription expires. */
 export const serveSocket = Effect.fnUntraced(
-  function* (socket: Socket.Socket, subscription: Subscription, newest: Notifications["Service"]["newest"]) {
+  function* (socket: Socket.Socket, { subscription, newest, pushes, settings }: Listener) {
     const [reader, writer] = [yield* socket.reader, yield* socket.writer]
     const { id: sid, expires } = subscription
+    const { pingInterval, pingTimeout } = settings
     const joined = yield* Deferred.make<void>()
     // Changes made while the client connects must not be lost: it asked delta before.
     let seen = newest()
@@ -31,16 +30,19 @@ export const serveSocket = Effect.fnUntraced(
     const open = { sid, upgrades: [], pingInterval, pingTimeout, maxPayload: 1_000_000 }
     yield* writer.write(`0${JSON.stringify(open)}`)
 
+    const welcome = pushes
+      .through(
+        "/push/socket/connect",
+        Effect.andThen(writer.write(`40${namespace},${JSON.stringify({ sid })}`), Deferred.succeed(joined, undefined))
+      )
+      .pipe(Effect.catchTag("ConnectionCut", ({ message }) => writer.write(refusal(namespace, message))))
+
     /** True when the client says goodbye. */
     const handle = Effect.fnUntraced(function* (packet: string) {
       if (packet === "3") pongs++
-      else if (packet.startsWith(`40${namespace}`)) {
-        yield* writer.write(`40${namespace},${JSON.stringify({ sid })}`)
-        yield* Deferred.succeed(joined, undefined)
-      } else if (packet.startsWith("40/")) {
-        yield* writer.write(
-          `44${packet.slice(2).replace(/,.*$/, "")},${JSON.stringify({ message: "Invalid namespace" })}`
-        )
+      else if (packet.startsWith(`40${namespace}`)) yield* welcome
+      else if (packet.startsWith("40/")) {
+        yield* writer.write(refusal(packet.slice(2).replace(/,.*$/s, ""), "Invalid namespace"))
       } else if (packet.startsWith("40")) yield* writer.write(`40${JSON.stringify({ sid })}`)
       return packet === "1" || packet.startsWith("41")
     })
@@ -57,7 +59,7 @@ export const serveSocket = Effect.fnUntraced(
       for (;;) {
         yield* Effect.sleep(pingInterval)
         const before = pongs
-        yield* writer.write("2")
+        yield* pushes.through("/push/socket/ping", writer.write("2"))
         yield* Effect.sleep(pingTimeout)
         if (pongs === before) return
       }
@@ -67,21 +69,26 @@ export const serveSocket = Effect.fnUntraced(
       yield* Deferred.await(joined)
       for (;;) {
         const now = newest()
-        if (now > seen) yield* writer.write(eventOf(subscription))
-        seen = now
+        if (now > seen) {
+          seen = now
+          yield* pushes.through("/push/socket/event", writer.write(eventOf(subscription)))
+        }
         yield* Effect.sleep(checkEvery)
       }
     })
 
     const left = expires - (yield* Clock.currentTimeMillis)
     const expire = Effect.andThen(Effect.sleep(left), writer.write(`41${namespace}`))
-    yield* Effect.raceAllFirst([receive, heartbeat, push, expire])
+    const ended = Effect.raceAllFirst([receive, heartbeat, push, expire])
+    yield* Effect.catchTag(ended, "ConnectionCut", ({ message }) => Effect.logDebug(message))
     yield* writer.write(new CloseEvent(1000))
   },
   Effect.scoped,
   // A connection that breaks needs no answer: the client comes back and asks delta.
   Effect.catch((error) => Effect.logDebug("A notification socket broke", error))
 )
+
+const refusal = (name: string, message: string): string => `44${name},${JSON.stringify({ message })}`
 
 const eventOf = ({ id, expires, resource }: Subscription): string => {
   const notification = { subscriptionId: id, expirationDateTime: timestamp(expires), resource }

@@ -10,7 +10,7 @@ import { type DriveParts, find } from "./DriveParts.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
 import { decodePng, encodePng, type Picture, shrink } from "./Png.ts"
-import { downloadPrefix, type ItemAddress, thumbnailPrefix } from "./Routing.ts"
+import type { ItemAddress } from "./Routing.ts"
 
 /** Longest edge in pixels. */
 const sizes = { small: 96, medium: 176, large: 800 } as const
@@ -21,10 +21,8 @@ const isSize = (text: string): text is Size => Object.hasOwn(sizes, text)
 /** Larger files get a tile. */
 const decodeLimit = 32 * 1024 * 1024
 
-const url = ({ links }: DriveParts, { request, now }: Call, row: ItemRow, size: Size): string => {
-  const link = links.url("", row, row.content ?? 0, now)
-  return `${request.origin}${thumbnailPrefix}${size}/${link.slice(downloadPrefix.length)}`
-}
+const url = ({ links, transferRoot }: DriveParts, { request, now }: Call, row: ItemRow, size: Size): string =>
+  `${request.origin}${transferRoot}thumbnail/${size}/${links.claim(row, row.content ?? 0, now)}`
 
 /** The item's thumbnail sets: one, or none. */
 export const thumbnailSets = (parts: DriveParts, call: Call, row: ItemRow): ReadonlyArray<Json> => {

@@ -1,28 +1,22 @@
 /**
- * Upload sessions: content that arrives in fragments, in order, and becomes an item with the last one.
+ * Upload sessions: content that arrives in fragments, in order, and becomes an item with the last one, or with a commit
+ * of its own.
  *
  * A session and how far it got are rows, so it survives the process; its bytes are an unfinished file of ContentFiles.
- * A fragment counts when it is complete: one that broke off is sent again from its start. Fragments of one session are
- * taken one after the other, whoever sends them.
+ * A fragment counts when it is complete: one that broke off is sent again from its start, unless the drive keeps parts
+ * (DriveSettings.keepPartialFragments). Fragments of one session are taken one after the other, whoever sends them.
  */
 import { randomBytes } from "node:crypto"
 import { Clock, Context, Effect, Layer, Semaphore, Stream } from "effect"
 import { QuickXorHash } from "../platform/QuickXorHash.ts"
 import { type ApiError, attempt, invalidRange, invalidRequest, itemNotFound, tooLarge } from "./ApiError.ts"
+import type { ConflictBehavior, ContentTarget } from "./Change.ts"
 import { ContentFiles } from "./ContentFiles.ts"
-import { type Conditions, type ConflictBehavior, type ContentTarget, DriveModel, type ItemTimes } from "./DriveModel.ts"
+import { DriveModel } from "./DriveModel.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
 import type { ItemRow } from "./ItemTable.ts"
-
-export interface NewSession {
-  readonly target: ContentTarget
-  readonly conflict: ConflictBehavior
-  readonly times: ItemTimes
-  readonly conditions: Conditions
-  /** Size that the client announced, checked against the quota. */
-  readonly announced: number | undefined
-}
+import { changeOf, makeSessionTable, type NewSession, type SessionRow, targetOf } from "./SessionTable.ts"
 
 export interface SessionStatus {
   readonly id: string
@@ -40,9 +34,27 @@ export interface FragmentRange {
   readonly total: number
 }
 
-export type FragmentOutcome =
-  | { readonly _tag: "Accepted"; readonly status: SessionStatus }
-  | { readonly _tag: "Completed"; readonly item: ItemRow; readonly created: boolean }
+export interface Fragment {
+  readonly range: FragmentRange
+  readonly body: Stream.Stream<Uint8Array, unknown>
+  /** Content-Length, when there is one. */
+  readonly length: number | undefined
+  /** Keeps what arrived of a fragment that breaks off. */
+  readonly keepsPart: boolean
+}
+
+export interface CommitTarget {
+  readonly target: ContentTarget
+  readonly conflict: ConflictBehavior
+}
+
+export interface Completed {
+  readonly _tag: "Completed"
+  readonly item: ItemRow
+  readonly created: boolean
+}
+
+export type FragmentOutcome = { readonly _tag: "Accepted"; readonly status: SessionStatus } | Completed
 
 export class UploadSessions extends Context.Service<
   UploadSessions,
@@ -50,12 +62,12 @@ export class UploadSessions extends Context.Service<
     create(session: NewSession): Effect.Effect<SessionStatus, ApiError>
     status(id: string): Effect.Effect<SessionStatus, ApiError>
     /** 416 with fragmentOverlap or fragmentOutOfOrder, 400 with fragmentLengthMismatch; 404 when the session is gone. */
-    put(
-      id: string,
-      range: FragmentRange,
-      body: Stream.Stream<Uint8Array, unknown>,
-      length: number | undefined
-    ): Effect.Effect<FragmentOutcome, ApiError>
+    put(id: string, fragment: Fragment): Effect.Effect<FragmentOutcome, ApiError>
+    /**
+     * Makes the item of a session that has all its bytes: one that was deferred, or whose target was refused. `instead`
+     * puts it somewhere else. 400 with uploadSessionIncomplete when bytes are missing.
+     */
+    commit(id: string, instead?: CommitTarget): Effect.Effect<Completed, ApiError>
     cancel(id: string): Effect.Effect<void, ApiError>
   }
 >()("onemount/graph-server/UploadSessions") {
@@ -70,21 +82,6 @@ export class UploadSessions extends Context.Service<
 /** Fragments but the last are multiples of this many bytes. */
 const fragmentUnit = 320 * 1024
 
-interface SessionRow {
-  readonly id: string
-  readonly content: number
-  readonly item: number | null
-  readonly parent: number | null
-  readonly name: string | null
-  readonly conflict: ConflictBehavior
-  readonly if_match: string | null
-  readonly fs_created: number | null
-  readonly fs_modified: number | null
-  readonly total: number | null
-  readonly received: number
-  readonly expires: number
-}
-
 const sessionNotFound = (): ApiError => itemNotFound("The upload session was not found", "uploadSessionNotFound")
 
 const statusOf = (row: SessionRow): SessionStatus => ({
@@ -94,20 +91,13 @@ const statusOf = (row: SessionRow): SessionStatus => ({
   total: row.total ?? undefined
 })
 
-const targetOf = (row: SessionRow): ContentTarget =>
-  row.item !== null ? { item: row.item } : { parent: row.parent ?? 0, name: row.name ?? "" }
-
 const makeUploadSessions = (
   { db }: DriveStore["Service"],
   model: DriveModel["Service"],
   contents: ContentFiles["Service"],
   settings: DriveSettings
 ): UploadSessions["Service"] => {
-  const insert = db.prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, ?)")
-  const byId = db.prepare<SessionRow>("SELECT * FROM sessions WHERE id = ?")
-  const expired = db.prepare<SessionRow>("SELECT * FROM sessions WHERE expires <= ?")
-  const advance = db.prepare("UPDATE sessions SET received = ?, total = ?, expires = ? WHERE id = ?")
-  const remove = db.prepare("DELETE FROM sessions WHERE id = ?")
+  const rows = makeSessionTable(db)
   /** Who is writing, and the hash of what has been received; rebuilt from the file when the process is new. */
   const active = new Map<string, { readonly lock: Semaphore.Semaphore; hash: QuickXorHash }>()
 
@@ -120,14 +110,14 @@ const makeUploadSessions = (
   }
 
   const end = Effect.fnUntraced(function* (row: SessionRow) {
-    yield* attempt(() => remove.run(row.id))
+    yield* attempt(() => rows.remove(row.id))
     active.delete(row.id)
     yield* contents.discard(row.content)
   })
 
   const requireRow = Effect.fnUntraced(function* (id: string) {
     const now = yield* Clock.currentTimeMillis
-    const row = yield* attempt(() => byId.get(id))
+    const row = yield* attempt(() => rows.byId(id))
     if (row !== undefined && row.expires > now) return row
     if (row !== undefined) yield* end(row)
     return yield* sessionNotFound()
@@ -135,21 +125,19 @@ const makeUploadSessions = (
 
   const create: UploadSessions["Service"]["create"] = Effect.fnUntraced(function* (session) {
     const now = yield* Clock.currentTimeMillis
-    yield* Effect.forEach(yield* attempt(() => expired.all(now)), end, { discard: true })
+    yield* Effect.forEach(yield* attempt(() => rows.expired(now)), end, { discard: true })
     const content = yield* contents.allocate
     const id = randomBytes(24).toString("base64url")
-    const { target, conflict, times } = session
     yield* attempt(() => {
-      const existing = model.checkTarget(target, conflict, session.conditions)
+      const existing = model.checkTarget(session.target, session.conflict, session.conditions)
       model.checkRoom((session.announced ?? 0) - (existing?.size ?? 0))
-      const place = "item" in target ? [target.item, null, null] : [null, target.parent, target.name]
-      const wanted = [session.conditions.ifMatch ?? null, times.created ?? null, times.modified ?? null]
-      insert.run(id, content, ...place, conflict, ...wanted, now + settings.uploadSessionLifetime)
+      rows.insert(id, content, session, now + settings.uploadSessionLifetime)
     })
     return statusOf(yield* requireRow(id))
   })
 
-  const replacedSize = ({ item, parent, name }: SessionRow): number => {
+  const replacedSize = ({ item, parent, name, folders }: SessionRow): number => {
+    if (folders !== null) return 0
     const existing = item !== null ? model.table.byId(item) : model.table.byName(parent ?? 0, name ?? "")
     return existing?.size ?? 0
   }
@@ -163,21 +151,17 @@ const makeUploadSessions = (
     return hash
   })
 
-  const commit = (row: SessionRow, size: number, hash: QuickXorHash) =>
+  const complete = (row: SessionRow, size: number, hash: QuickXorHash, instead?: CommitTarget) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const change = {
-        now,
-        conflict: row.conflict,
-        times: { created: row.fs_created ?? undefined, modified: row.fs_modified ?? undefined },
-        conditions: { ifMatch: row.if_match ?? undefined }
-      }
       const stored = { id: row.content, size, hash: hash.digestBase64() }
       const done = yield* attempt(() =>
         db.transaction(() => {
           // Without its row the session was cancelled or swept meanwhile, and its file with it.
-          if (remove.run(row.id).changes === 0) throw sessionNotFound()
-          return model.putContent(targetOf(row), stored, change)
+          if (!rows.remove(row.id)) throw sessionNotFound()
+          const change = changeOf(row, now)
+          if (instead === undefined) return model.putContent(targetOf(row), stored, change)
+          return model.putContent(instead.target, stored, { ...change, conflict: instead.conflict, conditions: {} })
         })
       )
       active.delete(row.id)
@@ -185,33 +169,50 @@ const makeUploadSessions = (
       return { _tag: "Completed" as const, ...done }
     })
 
-  const accept = Effect.fnUntraced(function* (
-    id: string,
-    range: FragmentRange,
-    body: Stream.Stream<Uint8Array, unknown>,
-    session: { hash: QuickXorHash }
-  ) {
+  const accept = Effect.fnUntraced(function* (id: string, fragment: Fragment, session: { hash: QuickXorHash }) {
+    const { range } = fragment
     const row = yield* requireRow(id)
     yield* checkFragment(row, range)
     const hash = yield* hashOf(row, session.hash)
+    const expires = (yield* Clock.currentTimeMillis) + settings.uploadSessionLifetime
     const length = range.end - range.start + 1
-    const written = yield* contents.writeAt(row.content, range.start, body, hash, length)
+    const record = (received: number) =>
+      attempt(() => {
+        if (!rows.advance(id, received, range.total, expires)) throw sessionNotFound()
+        session.hash = hash
+      })
+    /** What was written is in the hash; of a fragment that is too long, nothing is to be kept. */
+    const keepPart = Effect.suspend(() =>
+      fragment.keepsPart && hash.length > row.received && hash.length <= range.end ? record(hash.length) : Effect.void
+    )
+    const written = yield* contents
+      .writeAt(row.content, range.start, fragment.body, hash, length)
+      .pipe(Effect.onError(() => Effect.ignore(keepPart)))
     if (written !== length) {
+      yield* keepPart
       return yield* invalidRequest("The fragment is not as long as its Content-Range says.", "fragmentLengthMismatch")
     }
     const received = range.end + 1
-    const expires = (yield* Clock.currentTimeMillis) + settings.uploadSessionLifetime
-    const record = attempt(() => {
-      if (advance.run(received, range.total, expires, id).changes === 0) throw sessionNotFound()
-    })
-    session.hash = hash
-    if (received === range.total) {
+    if (received === range.total && row.deferred === 0) {
       // A refused target does not come back by sending the fragment again; after any other failure it may be.
-      const kept = ({ status }: ApiError) => (status === 409 || status === 412 ? record : Effect.void)
-      return yield* Effect.uninterruptible(Effect.tapError(commit(row, received, hash), kept))
+      const kept = ({ status }: ApiError) => (status === 409 || status === 412 ? record(received) : Effect.void)
+      return yield* Effect.uninterruptible(Effect.tapError(complete(row, received, hash), kept))
     }
-    yield* record
+    yield* record(received)
     return { _tag: "Accepted" as const, status: { id, expires, received, total: range.total } }
+  })
+
+  const commit: UploadSessions["Service"]["commit"] = Effect.fnUntraced(function* (id, instead) {
+    yield* requireRow(id)
+    const session = entry(id)
+    const finish = Effect.gen(function* () {
+      const row = yield* requireRow(id)
+      if (row.total === null || row.received !== row.total) {
+        return yield* invalidRequest("The upload session has not got all its bytes yet.", "uploadSessionIncomplete")
+      }
+      return yield* complete(row, row.total, yield* hashOf(row, session.hash), instead)
+    })
+    return yield* session.lock.withPermits(1)(Effect.uninterruptible(finish))
   })
 
   const checkFragment = Effect.fnUntraced(function* (row: SessionRow, range: FragmentRange) {
@@ -233,19 +234,21 @@ const makeUploadSessions = (
     yield* attempt(() => model.checkRoom(range.total - replacedSize(row)))
   })
 
-  const put: UploadSessions["Service"]["put"] = Effect.fnUntraced(function* (id, range, body, length) {
+  const put: UploadSessions["Service"]["put"] = Effect.fnUntraced(function* (id, fragment) {
     yield* requireRow(id)
+    const { range, length } = fragment
     if (length !== undefined && length !== range.end - range.start + 1) {
       return yield* invalidRequest("Content-Length does not match Content-Range.", "fragmentLengthMismatch")
     }
     const session = entry(id)
-    return yield* session.lock.withPermits(1)(accept(id, range, body, session))
+    return yield* session.lock.withPermits(1)(accept(id, fragment, session))
   })
 
   return UploadSessions.of({
     create,
     status: (id) => Effect.map(requireRow(id), statusOf),
     put,
+    commit,
     cancel: Effect.fnUntraced(function* (id) {
       const row = yield* requireRow(id)
       yield* entry(id).lock.withPermits(1)(end(row))

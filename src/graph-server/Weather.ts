@@ -1,12 +1,12 @@
 /**
- * The scenario at work: waits, paces bodies, and counts resource units in a token bucket that refills by the second.
+ * The scenario at work: waits, paces bodies, refuses what is too much (Throttle), and shows late changes later.
  * Everything random comes from one seed, drawn in the order of requests. Waits run on the caller's clock.
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect"
-import { json } from "./Call.ts"
 import type { ConnectionCut, DriveRequest, DriveResponse, HeaderRecord } from "./Exchange.ts"
 import { mix } from "./mix.ts"
 import { presets, type Scenario } from "./Scenario.ts"
+import { makeThrottle } from "./Throttle.ts"
 
 export class Weather extends Context.Service<
   Weather,
@@ -40,7 +40,7 @@ const isTransfer = (url: string): boolean => url.startsWith("/transfer/") || /\/
 const makeWeather = (): Weather["Service"] => {
   let scenario: Scenario = presets.none
   let state = 1
-  let bucket = { units: 0, at: 0 }
+  let throttle = makeThrottle(null, 0)
 
   const random = (): number => mix((state = (state + 0x9e3779b9) >>> 0)) / 2 ** 32
 
@@ -58,25 +58,13 @@ const makeWeather = (): Weather["Service"] => {
     return draw(scenario.metadata) + items * scenario.enumerationPerItem
   }
 
-  const spend = (request: DriveRequest, now: number): DriveResponse | HeaderRecord => {
-    const { throttle } = scenario
-    const cost = costOf(request)
-    if (throttle === null || cost === 0) return {}
-    const limit = throttle.unitsPerMinute
-    const refilled = Math.min(limit, bucket.units + ((now - bucket.at) / 60_000) * limit)
-    bucket = { units: refilled, at: now }
-    const reset = String(Math.ceil(((limit - refilled) / limit) * 60))
-    const rate = (left: number): HeaderRecord => ({
-      "ratelimit-limit": String(limit),
-      "ratelimit-remaining": String(Math.floor(left)),
-      "ratelimit-reset": reset
-    })
-    if (refilled < cost) {
-      const wait: HeaderRecord = throttle.retryAfter === 0 ? {} : { "retry-after": String(throttle.retryAfter) }
-      return throttled({ ...rate(0), ...wait })
-    }
-    bucket = { units: refilled - cost, at: now }
-    return bucket.units <= limit * 0.2 ? rate(bucket.units) : {}
+  /** What the drive sees of the request: its body in its own time, and of late changes perhaps nothing. */
+  const dim = (request: DriveRequest): DriveRequest => {
+    const { uploadRate, visibility = 0 } = scenario
+    const counted = Stream.tap(request.body, (chunk) => Effect.sync(() => throttle.carry(chunk.length)))
+    const body = uploadRate === 0 ? counted : paced(counted, uploadRate)
+    if (visibility === 0 || !request.url.includes("/delta")) return { ...request, body }
+    return { ...request, body, quirks: { ...request.quirks, lag: Math.round(random() * visibility) } }
   }
 
   return Weather.of({
@@ -85,38 +73,29 @@ const makeWeather = (): Weather["Service"] => {
       Effect.map(Clock.currentTimeMillis, (now) => {
         scenario = next
         if (seed !== undefined) state = seed >>> 0
-        bucket = { units: next.throttle?.unitsPerMinute ?? 0, at: now }
+        throttle = makeThrottle(next.throttle, now)
       }),
     random,
     around: Effect.fnUntraced(function* (request, answer) {
-      const spent = spend(request, yield* Clock.currentTimeMillis)
+      const spent = throttle.spend(costOf(request), isTransfer(request.url), yield* Clock.currentTimeMillis)
       if (isReply(spent)) return spent
       const wait = waitOf(request)
       if (wait > 0) yield* Effect.sleep(wait)
-      const { uploadRate, downloadRate } = scenario
-      const response = yield* answer(uploadRate === 0 ? request : { ...request, body: paced(request.body, uploadRate) })
+      const { downloadRate } = scenario
+      const response = yield* answer(dim(request))
       const headers = { ...response.headers, ...spent }
       const { body } = response
-      if (downloadRate === 0 || body instanceof Uint8Array) return { ...response, headers }
-      return { ...response, headers, body: paced(body, downloadRate) }
+      if (body instanceof Uint8Array) {
+        throttle.carry(body.length)
+        return { ...response, headers }
+      }
+      const counted = Stream.tap(body, (chunk) => Effect.sync(() => throttle.carry(chunk.length)))
+      return { ...response, headers, body: downloadRate === 0 ? counted : paced(counted, downloadRate) }
     })
   })
 }
 
 const isReply = (spent: DriveResponse | HeaderRecord): spent is DriveResponse => "body" in spent
-
-const throttled = (headers: HeaderRecord): DriveResponse =>
-  json(
-    429,
-    {
-      error: {
-        code: "activityLimitReached",
-        message: "The app or user has been throttled.",
-        innerError: { code: "throttledRequest" }
-      }
-    },
-    headers
-  )
 
 const paced = <E>(body: Stream.Stream<Uint8Array, E>, rate: number): Stream.Stream<Uint8Array, E> =>
   Stream.tap(body, (chunk) => Effect.sleep((chunk.length / rate) * 1000))

@@ -10,6 +10,8 @@ import type { ItemAddress } from "./Routing.ts"
 
 export const createChild = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
   const body = yield* readJson(call, CreateBody)
+  const { remoteItem } = body
+  if (remoteItem !== undefined && remoteItem !== null) return yield* createShortcut(parts, call, address, body)
   if (body.folder === undefined || body.folder === null) {
     return yield* invalidRequest("Only folders can be created here: the property 'folder' is missing.")
   }
@@ -19,6 +21,34 @@ export const createChild = Effect.fnUntraced(function* (parts: DriveParts, call:
     const parent = find(parts, address)
     const { item, created } = parts.model.createFolder(parent.id, body.name, { now: call.now, conflict, times })
     return itemReply(parts, call, item, created ? 201 : 200)
+  })
+})
+
+/** "Add shortcut to My files": an item that leads to one of another drive. */
+const createShortcut = Effect.fnUntraced(function* (
+  parts: DriveParts,
+  call: Call,
+  address: ItemAddress,
+  body: typeof CreateBody.Type
+) {
+  const conflict = yield* conflictOf(call, body, "fail")
+  return yield* attempt(() => {
+    const { id = "", parentReference } = body.remoteItem ?? {}
+    const remote = parts.peer(parentReference?.driveId ?? "")
+    if (remote === undefined || remote.model.driveId === parts.model.driveId) {
+      throw invalidRequest("remoteItem.parentReference.driveId has to be another drive.", "invalidParameterFormat")
+    }
+    const { kind, facet } = find(remote, { start: id, names: [] })
+    if (facet !== null) throw invalidRequest("A shortcut leads to a file or folder.", "invalidParameterFormat")
+    const target = `${remote.model.driveId} ${id}`
+    const parent = find(parts, address).id
+    const made = parts.model.createMarker(
+      parent,
+      body.name,
+      { facet: "shortcut", kind, target },
+      { now: call.now, conflict }
+    )
+    return itemReply(parts, call, made, 201)
   })
 })
 

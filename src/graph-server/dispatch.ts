@@ -4,16 +4,27 @@ import { ApiError, attempt, invalidRequest, methodNotAllowed, notSupported, unau
 import type { Call } from "./Call.ts"
 import { download, getContent, putContent } from "./ContentRoutes.ts"
 import { type DriveParts, ensureSpecial } from "./DriveParts.ts"
+import { getDrive, getDrives, getOwner, getSites } from "./DriveRoutes.ts"
+import type { Drives } from "./Drives.ts"
+import { transferPrefix } from "./DriveStore.ts"
 import type { DriveTokens } from "./DriveTokens.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import { copyItem, copyMonitor, itemVersions, purgeItem, restoreItem } from "./HistoryRoutes.ts"
-import { checkDrive, getChildren, getDelta, getDrive, getDrives, getItem, getUser } from "./ReadRoutes.ts"
-import { type Route, route } from "./Routing.ts"
+import { getChildren, getDelta, getItem } from "./ReadRoutes.ts"
+import { type ItemRoute, type Route, route, type TransferRoute } from "./Routing.ts"
 import { searchItems } from "./SearchRoutes.ts"
-import { subscribe } from "./SubscriptionRoutes.ts"
-import { createSession, deleteSession, getSession, putFragment } from "./SessionRoutes.ts"
+import { handleSubscriptions, subscribe } from "./SubscriptionRoutes.ts"
+import {
+  commitSession,
+  createSession,
+  deleteSession,
+  getSession,
+  putFragment,
+  putFromSession
+} from "./SessionRoutes.ts"
 import { createLink, invite, itemPermissions } from "./SharingRoutes.ts"
 import { getThumbnails, thumbnailImage } from "./ThumbnailRoutes.ts"
+import type { Webhooks } from "./Webhooks.ts"
 import { createChild, deleteItem, patchItem } from "./WriteRoutes.ts"
 
 type Reply = Effect.Effect<DriveResponse, ApiError>
@@ -30,13 +41,20 @@ const unserved = new Set([
   "activities"
 ])
 
-export const dispatch = (parts: DriveParts, tokens: DriveTokens["Service"], call: Call): Reply =>
+/** What requests are answered with. */
+export interface Handlers {
+  readonly drives: Drives["Service"]
+  readonly webhooks: Webhooks["Service"]
+  readonly tokens: DriveTokens["Service"]
+}
+
+export const dispatch = (handlers: Handlers, call: Call): Reply =>
   Effect.gen(function* () {
     const target = yield* attempt(() => {
-      if (!call.path.startsWith("/transfer/")) authenticate(tokens, call)
+      if (!call.path.startsWith(transferPrefix)) authenticate(handlers.tokens, call)
       return route(call.path)
     })
-    return yield* handle(parts, call, target)
+    return yield* handle(handlers, call, target)
   })
 
 const authenticate = (tokens: DriveTokens["Service"], { request, now }: Call): void => {
@@ -54,31 +72,42 @@ const refuse = (method: string): Reply => Effect.fail(methodNotAllowed(`${method
 /** HEAD is answered like GET; the server leaves the body out. */
 const methodOf = ({ request }: Call): string => (request.method === "HEAD" ? "GET" : request.method)
 
-const handle = (parts: DriveParts, call: Call, target: Route): Reply => {
+const handle = ({ drives, webhooks }: Handlers, call: Call, target: Route): Reply => {
   const method = methodOf(call)
+  if (target._tag === "Transfer") return handleTransfer(drives, call, target)
+  if (target._tag === "Subscriptions") return handleSubscriptions({ drives, webhooks }, call, target.id)
+  if (target._tag === "Item") {
+    return Effect.flatMap(
+      attempt(() => drives.require(target.drive)),
+      (parts) => handleItem(parts, call, target)
+    )
+  }
+  if (method !== "GET") return refuse(method)
   switch (target._tag) {
-    case "Me":
-      return method === "GET" ? getUser(call) : refuse(method)
+    case "Owner":
+      return getOwner(drives, call, target.owner)
     case "Drives":
-      return method === "GET" ? getDrives(parts, call) : refuse(method)
+      return getDrives(drives, call, target.owner)
+    case "Sites":
+      return getSites(drives, call)
     case "Drive":
-      return attempt(() => checkDrive(parts, target.driveId)).pipe(
-        Effect.andThen(method === "GET" ? getDrive(parts, call) : refuse(method))
+      return Effect.flatMap(
+        attempt(() => drives.require(target.drive)),
+        (parts) => getDrive(parts, call)
       )
-    case "Item":
-      return attempt(() => checkDrive(parts, target.driveId)).pipe(Effect.andThen(handleItem(parts, call, target)))
-    case "Download":
-      return method === "GET" ? download(parts, call, target.segments) : refuse(method)
-    case "Monitor":
-      return method === "GET" ? copyMonitor(parts, call, target.claim) : refuse(method)
-    case "Thumbnail":
-      return method === "GET" ? thumbnailImage(parts, call, target.segments) : refuse(method)
-    case "Upload":
-      return handleUpload(parts, call, target.sessionId)
   }
 }
 
-type ItemRoute = Extract<Route, { _tag: "Item" }>
+const handleTransfer = (drives: Drives["Service"], call: Call, { key, purpose, segments }: TransferRoute): Reply =>
+  Effect.gen(function* () {
+    const parts = yield* attempt(() => drives.byKey(key))
+    if (purpose === "upload") return yield* handleUpload(parts, call, segments.join("/"))
+    const method = methodOf(call)
+    if (method !== "GET") return yield* refuse(method)
+    if (purpose === "download") return yield* download(parts, call, segments)
+    if (purpose === "monitor") return yield* copyMonitor(parts, call, segments.join("/"))
+    return yield* thumbnailImage(parts, call, segments)
+  })
 
 const handleItem = (parts: DriveParts, call: Call, target: ItemRoute): Reply => {
   const handlers = Object.hasOwn(itemHandlers, target.resource) ? itemHandlers[target.resource] : undefined
@@ -99,6 +128,7 @@ const itemHandlers: Readonly<Record<string, Readonly<Record<string, ItemHandler>
   "": {
     GET: (parts, call, { address }) => getItem(parts, call, address),
     PATCH: (parts, call, { address }) => patchItem(parts, call, address),
+    PUT: (parts, call, { address }) => putFromSession(parts, call, address),
     DELETE: (parts, call, { address }) => deleteItem(parts, call, address)
   },
   children: {
@@ -137,6 +167,8 @@ const handleUpload = (parts: DriveParts, call: Call, id: string): Reply => {
       return getSession(parts, call, id)
     case "DELETE":
       return deleteSession(parts, id)
+    case "POST":
+      return commitSession(parts, call, id)
     default:
       return refuse(call.request.method)
   }

@@ -1,5 +1,6 @@
 /** Faults by name: what the public service has been seen to do. Each says which requests it befalls by itself. */
-import type { Fault } from "./Faults.ts"
+import type { Quirks } from "./Exchange.ts"
+import type { Fault, PageEdit } from "./Faults.ts"
 
 const error = (code: string, inner?: string) => ({
   error: {
@@ -11,10 +12,16 @@ const error = (code: string, inner?: string) => ({
 
 const api = /^\/v1\.0\//
 const delta = /\/delta(\(|\?|$)/
-const upload = /^\/transfer\/upload\//
-const download = /^\/transfer\/download\//
+const upload = /^\/transfer\/(drives\/\d+\/)?upload\//
+const download = /^\/transfer\/(drives\/\d+\/)?download\//
+const children = /\/children(\?|$)/
+const search = /\/search\(/
+const socketEvent = { method: "PUSH", matches: /^\/push\/socket\/event/ } as const
+const anyEvent = { method: "PUSH", matches: /^\/push\/\w+\/event/ } as const
 
-type Named = Pick<Fault, "method" | "action"> & { readonly matches?: RegExp }
+const minute = 60_000
+
+type Named = Pick<Fault, "method" | "action" | "onlyParts"> & { readonly matches?: RegExp }
 
 const gone = (inner: string): Named => ({
   method: "GET",
@@ -30,49 +37,96 @@ const gone = (inner: string): Named => ({
 const respond = (status: number, code: string, headers: Record<string, string> = {}, inner?: string) =>
   ({ _tag: "Respond", status, headers, body: error(code, inner) }) as const
 
-export const faultCatalogue = {
+const edit = (edit: PageEdit) => ({ _tag: "EditPage", edit }) as const
+const quirk = (quirks: Quirks) => ({ _tag: "Quirk", quirks }) as const
+
+const service = {
   throttled: {
     matches: api,
     action: respond(429, "activityLimitReached", { "retry-after": "2" }, "throttledRequest")
   },
   throttledWithoutHeader: { matches: api, action: respond(429, "activityLimitReached") },
+  throttledBatchPart: {
+    onlyParts: true,
+    action: respond(429, "activityLimitReached", { "retry-after": "2" }, "throttledRequest")
+  },
   unavailable: { matches: api, action: respond(503, "serviceNotAvailable", { "retry-after": "30" }) },
   badGateway: { action: { _tag: "Html", status: 502 } },
+  gatewayTimeout: { action: { _tag: "Html", status: 504 } },
   timeoutAfterEffect: { action: { _tag: "RespondAfter", status: 504 } },
   refusedConnection: { action: { _tag: "Refuse" } },
   lostReply: { action: { _tag: "DropReply" } },
+  slow: { action: { _tag: "Delay", duration: "5 seconds" } },
+  bandwidthExceeded: { matches: /\/content|^\/transfer\//, action: respond(509, "activityLimitReached") },
+  clockAhead: { action: quirk({ skew: 5 * minute }) },
+  clockBehind: { action: quirk({ skew: -5 * minute }) },
   expiredToken: { matches: api, action: respond(401, "InvalidAuthenticationToken") },
   signInRevoked: {
     method: "POST",
     matches: /\/oauth2\/v2\.0\/token/,
     action: { _tag: "Respond", status: 400, body: { error: "invalid_grant", error_codes: [50173] } }
   },
-  signInUnavailable: { method: "POST", matches: /\/oauth2\/v2\.0\/token/, action: { _tag: "Html", status: 503 } },
+  signInUnavailable: { method: "POST", matches: /\/oauth2\/v2\.0\/token/, action: { _tag: "Html", status: 503 } }
+} as const satisfies Record<string, Named>
+
+const listings = {
   deltaGoneApply: gone("resyncApplyDifferences"),
   deltaGoneUpload: gone("resyncUploadDifferences"),
   deltaTimeout: { method: "GET", matches: delta, action: { _tag: "Html", status: 504 } },
-  deltaRepeatsItem: { method: "GET", matches: delta, action: { _tag: "EditPage", edit: "repeat" } },
-  deltaEmptyPage: { method: "GET", matches: delta, action: { _tag: "EditPage", edit: "empty" } },
-  deltaChildFirst: { method: "GET", matches: delta, action: { _tag: "EditPage", edit: "reverse" } },
-  deltaWithoutPath: { method: "GET", matches: delta, action: { _tag: "EditPage", edit: "noPath" } },
-  hashAbsent: { method: "GET", matches: api, action: { _tag: "EditPage", edit: "noHash" } },
-  childrenLoseOne: { method: "GET", matches: /\/children/, action: { _tag: "EditPage", edit: "lose" } },
+  deltaLag: { method: "GET", matches: delta, action: quirk({ lag: 4_000 }) },
+  deltaLagLong: { method: "GET", matches: delta, action: quirk({ lag: 5 * minute }) },
+  deltaShortPage: { method: "GET", matches: delta, action: quirk({ pageLimit: 7 }) },
+  deltaRepeatsItem: { method: "GET", matches: delta, action: edit("repeat") },
+  deltaEmptyPage: { method: "GET", matches: delta, action: edit("empty") },
+  deltaChildFirst: { method: "GET", matches: delta, action: edit("reverse") },
+  deltaWithoutPath: { method: "GET", matches: delta, action: edit("noPath") },
+  deltaWithoutCTag: { method: "GET", matches: delta, action: edit("noCTag") },
+  deltaFolderOnly: { method: "GET", matches: delta, action: edit("noDescendants") },
+  childrenLoseOne: { method: "GET", matches: children, action: edit("lose") },
+  childrenRepeatOne: { method: "GET", matches: children, action: edit("repeat") },
+  childrenShortPage: { method: "GET", matches: children, action: quirk({ pageLimit: 1 }) },
+  searchLag: { method: "GET", matches: search, action: quirk({ lag: 5 * minute }) },
+  hashAbsent: { method: "GET", matches: api, action: edit("noHash") },
+  driveIdCase: { matches: api, action: edit("driveIdCase") },
+  driveIdShort: { matches: api, action: edit("driveIdShort") }
+} as const satisfies Record<string, Named>
+
+const transfers = {
   sessionExpired: { matches: upload, action: respond(404, "itemNotFound", {}, "uploadSessionNotFound") },
   sessionConflict: { method: "PUT", matches: upload, action: respond(409, "nameAlreadyExists") },
+  sessionOverlap: { method: "PUT", matches: upload, action: respond(416, "invalidRange", {}, "fragmentOverlap") },
+  sessionTwoRanges: { matches: upload, action: edit("twoRanges") },
+  fragmentPartlyKept: { method: "PUT", matches: upload, action: { _tag: "TruncateBody", bytes: 100_000 } },
   uploadErrorAfterCommit: { method: "PUT", matches: upload, action: { _tag: "RespondAfter", status: 500 } },
-  quotaReached: {
-    method: "POST",
-    matches: /\/createUploadSession/,
-    action: respond(507, "quotaLimitReached")
-  },
+  tagBump: { matches: /\/content|^\/transfer\/(drives\/\d+\/)?upload\//, action: { _tag: "BumpTag" } },
+  quotaReached: { method: "POST", matches: /\/createUploadSession/, action: respond(507, "quotaLimitReached") },
   downloadExpired: { method: "GET", matches: download, action: { _tag: "Html", status: 401 } },
+  downloadForbidden: { method: "GET", matches: download, action: { _tag: "Html", status: 403 } },
+  downloadGone: { method: "GET", matches: download, action: respond(404, "itemNotFound") },
   downloadWhole: { method: "GET", matches: download, action: { _tag: "IgnoreRange" } },
   downloadCut: { method: "GET", matches: download, action: { _tag: "CutBody", bytes: 1000 } },
   downloadCorrupt: { method: "GET", matches: download, action: { _tag: "CorruptByte", offset: 0 } },
+  downloadChanged: { method: "GET", matches: download, action: quirk({ currentContent: true }) },
   malware: { method: "GET", matches: /\/content/, action: respond(403, "malwareDetected") },
   locked: { method: "PATCH", matches: api, action: respond(423, "resourceLocked") },
   readOnly: { method: "PUT", matches: /\/content/, action: respond(403, "accessDenied", {}, "serviceReadOnly") }
 } as const satisfies Record<string, Named>
+
+const pushes = {
+  pushLost: { ...anyEvent, action: { _tag: "DropReply" } },
+  pushDoubled: { ...anyEvent, action: { _tag: "Repeat" } },
+  pushDelayed: { ...anyEvent, action: { _tag: "Delay", duration: "5 seconds" } },
+  socketClosed: { ...socketEvent, action: { _tag: "Refuse" } },
+  socketRefused: { method: "PUSH", matches: /^\/push\/socket\/connect/, action: { _tag: "Refuse" } },
+  socketSilent: { method: "PUSH", matches: /^\/push\/socket\/ping/, action: { _tag: "DropReply" } },
+  socketShortLived: {
+    method: "GET",
+    matches: /\/subscriptions\/socketIo/i,
+    action: quirk({ subscriptionLifetime: minute })
+  }
+} as const satisfies Record<string, Named>
+
+export const faultCatalogue = { ...service, ...listings, ...transfers, ...pushes } as const
 
 export type FaultName = keyof typeof faultCatalogue
 

@@ -24,7 +24,7 @@ export const faultReply = (action: ActionOf<"Respond" | "Html">, origin: string)
 /** Only whole JSON replies are changed; others go through as they are. */
 export const editPage = (response: DriveResponse, { edit }: ActionOf<"EditPage">, url: string): DriveResponse => {
   const { body, headers, status } = response
-  if (status !== 200 || !(body instanceof Uint8Array)) return response
+  if (status >= 300 || !(body instanceof Uint8Array)) return response
   if (headers["content-type"]?.startsWith("application/json") !== true) return response
   const page = JSON.parse(Buffer.from(body).toString("utf8")) as Json
   return json(status, edits[edit](page, url), headers)
@@ -32,10 +32,19 @@ export const editPage = (response: DriveResponse, { edit }: ActionOf<"EditPage">
 
 type Edit = ActionOf<"EditPage">["edit"]
 
+const fragmentUnit = 320 * 1024
+
 const listOf = (page: Json): ReadonlyArray<Json> => (Array.isArray(page["value"]) ? (page["value"] as Array<Json>) : [])
 
 const everywhere = (page: Json, change: (item: Json) => Json): Json =>
   "value" in page ? { ...page, value: listOf(page).map(change) } : change(page)
+
+/** Every string of the page that holds the id, in any of its places. */
+const respellId = (page: Json, change: (id: string) => string): Json => {
+  const text = JSON.stringify(page)
+  const id = /"driveId":"([^"]+)"/.exec(text)?.[1]
+  return id === undefined ? page : (JSON.parse(text.replaceAll(`"${id}"`, `"${change(id)}"`)) as Json)
+}
 
 const edits: Readonly<Record<Edit, (page: Json, url: string) => Json>> = {
   repeat: (page) => ({ ...page, value: [...listOf(page), ...listOf(page).slice(0, 1)] }),
@@ -50,9 +59,32 @@ const edits: Readonly<Record<Edit, (page: Json, url: string) => Json>> = {
       const { path: _, ...parentReference } = (item["parentReference"] ?? {}) as Json
       return { ...item, parentReference }
     }),
+  noCTag: (page) =>
+    everywhere(page, (item) => {
+      const { cTag: _, ...rest } = item
+      return rest
+    }),
+  noDescendants: (page) => {
+    const gone = new Set(listOf(page).flatMap((item) => ("deleted" in item ? [item["id"]] : [])))
+    const isBelow = (item: Json) => "deleted" in item && gone.has(((item["parentReference"] ?? {}) as Json)["id"])
+    return { ...page, value: listOf(page).filter((item) => !isBelow(item)) }
+  },
+  twoRanges: (page) => {
+    const [next] = Array.isArray(page["nextExpectedRanges"]) ? (page["nextExpectedRanges"] as Array<string>) : []
+    const start = Number.parseInt(next ?? "", 10)
+    if (Number.isNaN(start)) return page
+    const middle = start + fragmentUnit
+    return { ...page, nextExpectedRanges: [`${start}-${middle - 1}`, `${middle}-`] }
+  },
+  driveIdCase: (page) => respellId(page, (id) => (id.startsWith("b!") ? id : id.toUpperCase())),
+  driveIdShort: (page) => respellId(page, (id) => id.replace(/^0+/, "")),
   noHash: (page) =>
     everywhere(page, (item) => ("file" in item ? { ...item, file: { ...(item["file"] as Json), hashes: {} } } : item))
 }
+
+/** The body as it is when the connection breaks after `bytes` bytes of it. */
+export const truncate = (body: Stream.Stream<Uint8Array, unknown>, bytes: number): Stream.Stream<Uint8Array, unknown> =>
+  cutAfter(Stream.orDie(body), bytes)
 
 /** The promised length stays, so that a client can notice what is missing. */
 export const spoilBody = (response: DriveResponse, action: ActionOf<"CutBody" | "CorruptByte">): DriveResponse => {

@@ -118,5 +118,20 @@ export const migrations: ReadonlyArray<Migration> = [
    ) STRICT;
    CREATE INDEX permissions_item ON permissions (item)`,
   // A content that is worked out from this key instead of being stored.
-  `ALTER TABLE contents ADD COLUMN derived INTEGER`
+  `ALTER TABLE contents ADD COLUMN derived INTEGER`,
+  // Shortcuts, packages and the vault; where items were moved from, for delta below a folder; sessions that wait for a
+  // commit or make folders; webhooks.
+  `ALTER TABLE items ADD COLUMN facet TEXT CHECK (facet IN ('shortcut', 'package', 'vault'));
+   ALTER TABLE items ADD COLUMN target TEXT;
+   CREATE TABLE moves (change INTEGER PRIMARY KEY, item INTEGER NOT NULL, parent INTEGER NOT NULL) STRICT;
+   ALTER TABLE sessions ADD COLUMN if_none_match TEXT;
+   ALTER TABLE sessions ADD COLUMN folders TEXT;
+   ALTER TABLE sessions ADD COLUMN deferred INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE webhooks (
+     id TEXT PRIMARY KEY,
+     resource TEXT NOT NULL,
+     url TEXT NOT NULL,
+     client_state TEXT,
+     expires INTEGER NOT NULL
+   ) STRICT`
 ]

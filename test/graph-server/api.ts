@@ -79,6 +79,13 @@ export const post = (path: string, json: unknown, options?: Options) => call("PO
 export const patch = (path: string, json: unknown, options?: Options) => call("PATCH", path, { ...options, json })
 export const remove = (path: string, options?: Options) => call("DELETE", path, options)
 
+/** The drive's own means of making it misbehave. */
+export const admin = (method: HttpMethod, path: string, json?: unknown) =>
+  call(method, `${GraphServer.origin}/_admin/${path}`, json === undefined ? {} : { json })
+
+export const inject = (fault: GraphServer.FaultName, limits: Record<string, unknown> = {}) =>
+  admin("POST", "faults", { fault, ...limits })
+
 /** A drive in memory and a client for it. */
 export const drive = (options?: GraphServer.DriveOptions) =>
   GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layerMemory(options)))

@@ -49,7 +49,7 @@ describe("a business drive", () => {
   )
 
   it("tells its ids from those of other libraries", () => {
-    const [one, other] = [makeItemTags("business", "b!one"), makeItemTags("business", "b!other")]
+    const [one, other] = [makeItemTags("business", "b!one", "classic"), makeItemTags("business", "b!other", "classic")]
     for (const number of [1, 101, 65_536, 2 ** 31 + 5, 2 ** 33 + 7]) {
       assert.strictEqual(one.parse(one.id(number)), number)
       assert.isUndefined(other.parse(one.id(number)))

@@ -104,9 +104,38 @@ describe("delta", () => {
       }
       yield* admin.createFolder("/b")
       for (const link of links) assert.deepStrictEqual(summary((yield* deltaPass(link)).items), ["root", "b"])
-      const folder = yield* admin.stat("/a")
-      assert.strictEqual((yield* get(`/me/drive/items/${folder.id}/delta`)).status, 501)
     }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("follows one folder of a personal drive, and says what left it", () =>
+    Effect.gen(function* () {
+      const admin = yield* GraphServer.DriveAdmin
+      for (const path of ["/in", "/in/deep", "/out"]) yield* admin.createFolder(path)
+      yield* admin.putFile("/in/deep/a", "a")
+      yield* admin.putFile("/out/b", "b")
+      const link = `/me/drive/items/${(yield* admin.stat("/in")).id}/delta`
+      const first = yield* deltaPass(`${link}?$top=1`)
+      assert.deepStrictEqual(
+        first.items.map(({ name }) => name).filter((name, at, all) => all.indexOf(name) === at),
+        ["in", "deep", "a"]
+      )
+      yield* admin.replace("/out/b", "elsewhere")
+      const quiet = yield* deltaPass(first.deltaLink)
+      assert.deepStrictEqual(quiet.items, [])
+      yield* admin.move("/in/deep", "/out")
+      yield* admin.move("/out/b", "/in")
+      const second = yield* deltaPass(quiet.deltaLink)
+      const seen = new Map(second.items.map((item) => [item.name, item.deleted !== undefined]))
+      assert.deepStrictEqual([seen.get("deep"), seen.get("b"), seen.has("out")], [true, false, false])
+      assert.strictEqual((yield* deltaPass(second.deltaLink)).items.length, 0)
+    }).pipe(Effect.provide(drive({ settings: { pageSize: 2 } })))
+  )
+
+  it.effect("is of the root only on a business drive", () =>
+    Effect.gen(function* () {
+      const { id } = yield* (yield* GraphServer.DriveAdmin).createFolder("/a")
+      assert.strictEqual((yield* get(`/me/drive/items/${id}/delta`)).status, 501)
+    }).pipe(Effect.provide(drive({ kind: "business" })))
   )
 
   it.effect("keeps the options of the request on every page", () =>

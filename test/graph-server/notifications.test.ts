@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Queue } from "effect"
+import { Effect, Queue, Schedule } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { drive, get, put } from "./api.ts"
+import { drive, get, inject, put } from "./api.ts"
 
 const socketUrl = "/me/drive/root/subscriptions/socketIo"
 
@@ -40,6 +40,14 @@ const joined = Effect.gen(function* () {
   assert.match(yield* client.next, /^40\/notifications,\{"sid"/)
   return { ...client, id }
 })
+
+/** Until so many events have been decided about. */
+const pushed = (count: number) =>
+  Effect.gen(function* () {
+    const log = yield* GraphServer.RequestLog
+    const events = log.count("PUSH", /event/)
+    yield* Effect.repeat(events, { until: (seen: number) => seen >= count, schedule: Schedule.spaced("20 millis") })
+  }).pipe(Effect.timeout("5 seconds"))
 
 describe("notifications", () => {
   it.live("arrive within a second of a change, once for changes made together", () =>
@@ -84,6 +92,51 @@ describe("notifications", () => {
       const plain = yield* Effect.promise(() => fetch(url.replace("ws:", "http:")))
       assert.strictEqual(plain.status, 400)
     }).pipe(Effect.provide(GraphServer.layerMemory()))
+  )
+
+  it.live("are lost, doubled, late, refused and broken on purpose", () =>
+    Effect.gen(function* () {
+      yield* inject("socketRefused")
+      const { url } = yield* subscribed
+      const { next, send } = yield* connect(url)
+      assert.match(yield* next, /^0/)
+      yield* send("40/notifications,")
+      assert.match(yield* next, /^44\/notifications,\{"message"/)
+      yield* send("40/notifications,")
+      assert.match(yield* next, /^40\/notifications/)
+      yield* inject("pushLost")
+      yield* put("/me/drive/root:/a:/content", "1")
+      yield* pushed(1)
+      yield* inject("pushDoubled")
+      yield* put("/me/drive/root:/a:/content", "2")
+      assert.deepStrictEqual([(yield* next).slice(0, 2), (yield* next).slice(0, 2)], ["42", "42"])
+      yield* inject("socketClosed")
+      yield* put("/me/drive/root:/a:/content", "3")
+      assert.strictEqual(yield* next, "closed")
+      const log = yield* GraphServer.RequestLog
+      const events = (yield* log.entries).filter(({ url }) => url === "/push/socket/event")
+      assert.deepStrictEqual(
+        events.map(({ status }) => status),
+        ["cut", 200, "cut"]
+      )
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.live("come without pings when they are silent", () =>
+    Effect.gen(function* () {
+      yield* inject("socketSilent")
+      const { url } = yield* subscribed
+      const { next } = yield* connect(url)
+      assert.match(yield* next, /"pingInterval":100/)
+      assert.strictEqual(yield* next, "closed")
+    }).pipe(Effect.provide(drive({ settings: { pingInterval: 100, pingTimeout: 100 } })))
+  )
+
+  it.effect("live for a minute when they are short-lived", () =>
+    Effect.gen(function* () {
+      yield* inject("socketShortLived")
+      assert.strictEqual((yield* get(socketUrl)).body.expirationDateTime, "1970-01-01T00:01:00Z")
+    }).pipe(Effect.provide(drive()))
   )
 
   it.effect("are offered for the root only, for an hour", () =>

@@ -2,12 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { call, deltaPass, drive, get, post, put, remove } from "./api.ts"
+import { admin, call, deltaPass, drive, get, post, put, remove } from "./api.ts"
 
 const root = "/me/drive/root"
-const admin = (method: "GET" | "PUT" | "POST" | "DELETE", path: string, json?: unknown) =>
-  call(method, `${GraphServer.origin}/_admin/${path}`, json === undefined ? {} : { json })
-
 /** How long something takes on the test's clock, in milliseconds. */
 const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Exit, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { bytesOf, deltaPass, drive, get, post, put, remove } from "./api.ts"
+import { bytesOf, call, deltaPass, drive, get, post, put, remove } from "./api.ts"
 
 const unit = 320 * 1024
 const path = "/me/drive/root:/big.bin"
@@ -19,6 +19,9 @@ const fragment = (url: string, from: number, to: number, size = total, headers: 
     token: null,
     headers: { "content-range": `bytes ${from}-${to - 1}/${size}`, ...headers }
   })
+
+/** Makes an item of the session that the body names. */
+const commit = (name: string, json: unknown) => call("PUT", `/me/drive/root:/${name}`, { json })
 
 describe("upload sessions", () => {
   it.effect("collect fragments and end with the complete item", () =>
@@ -111,7 +114,6 @@ describe("upload sessions", () => {
       assert.strictEqual((yield* post("/me/drive/root/createUploadSession", {})).status, 409)
       assert.strictEqual((yield* post("/me/drive/root:/no/where:/createUploadSession", {})).status, 404)
       assert.strictEqual((yield* post("/me/drive/root:/a*b:/createUploadSession", {})).status, 400)
-      assert.strictEqual((yield* start({ deferCommit: true })).status, 501)
       yield* (yield* GraphServer.DriveAdmin).setQuota(1000)
       assert.strictEqual((yield* start({ item: { fileSize: 1001 } })).status, 507)
       const small = (yield* start()).body.uploadUrl
@@ -178,6 +180,74 @@ describe("upload sessions", () => {
       assert.deepStrictEqual(twice.map(({ status }) => status).sort(), [202, 416])
       yield* fragment(url, unit, 2 * unit)
       assert.strictEqual((yield* fragment(url, 2 * unit, total)).body.file?.hashes.quickXorHash, quickXorHash(bytes))
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("wait for a commit of their own when it was deferred", () =>
+    Effect.gen(function* () {
+      const { body } = yield* start({ deferCommit: true, item: { "@microsoft.graph.conflictBehavior": "fail" } })
+      const early = yield* post(body.uploadUrl, undefined, { token: null })
+      assert.deepStrictEqual([early.status, early.body.error.innerError["code"]], [400, "uploadSessionIncomplete"])
+      const last = yield* fragment(body.uploadUrl, 0, 700, 700)
+      assert.deepStrictEqual([last.status, last.body.nextExpectedRanges], [202, []])
+      assert.strictEqual((yield* get(path)).status, 404)
+      const done = yield* post(body.uploadUrl, undefined, { token: null })
+      assert.deepStrictEqual([done.status, done.body.name, done.body.size], [201, "big.bin", 700])
+      assert.strictEqual((yield* post(body.uploadUrl, undefined, { token: null })).status, 404)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("give their bytes another name when the first was refused", () =>
+    Effect.gen(function* () {
+      const { body } = yield* start({ item: { "@microsoft.graph.conflictBehavior": "fail" } })
+      yield* put(`${path}:/content`, "came first")
+      assert.strictEqual((yield* fragment(body.uploadUrl, 0, 700, 700)).status, 409)
+      const source = { "@microsoft.graph.sourceUrl": body.uploadUrl, "@microsoft.graph.conflictBehavior": "fail" }
+      assert.strictEqual((yield* commit("big.bin", source)).status, 409)
+      assert.strictEqual((yield* commit("other.bin", {})).status, 400)
+      const elsewhere = { "@microsoft.graph.sourceUrl": "https://example.invalid/x" }
+      assert.strictEqual((yield* commit("other.bin", elsewhere)).status, 400)
+      const done = yield* commit("other.bin", source)
+      assert.deepStrictEqual([done.status, done.body.size, done.body.name], [201, 700, "other.bin"])
+      assert.strictEqual((yield* get("/me/drive/root:/big.bin:/content")).status, 302)
+      assert.strictEqual((yield* commit("third.bin", source)).status, 404)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("honour If-None-Match when they end", () =>
+    Effect.gen(function* () {
+      const { body } = yield* start({}, { "if-none-match": "*" })
+      yield* put(`${path}:/content`, "came first")
+      assert.strictEqual((yield* fragment(body.uploadUrl, 0, 700, 700)).status, 412)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("make missing folders where the drive is told to, and only with the item", () =>
+    Effect.gen(function* () {
+      const address = "/me/drive/root:/new/deep/file.bin"
+      const { body, status } = yield* post(`${address}:/createUploadSession`, {})
+      assert.strictEqual(status, 200)
+      assert.strictEqual((yield* get("/me/drive/root:/new")).status, 404)
+      assert.strictEqual((yield* fragment(body.uploadUrl, 0, 700, 700)).status, 201)
+      assert.strictEqual((yield* get(address)).body.size, 700)
+      assert.strictEqual((yield* put("/me/drive/root:/new/wide/x.txt:/content", "x")).status, 201)
+      const refused = yield* put("/me/drive/root:/never/b*d/x.txt:/content", "x")
+      assert.deepStrictEqual([refused.status, (yield* get("/me/drive/root:/never")).status], [400, 404])
+      assert.strictEqual((yield* put("/me/drive/root:/new/deep/file.bin/x:/content", "x")).status, 400)
+    }).pipe(Effect.provide(drive({ settings: { createParents: true } })))
+  )
+
+  it.effect("keep the part of a fragment that arrived, when a fault says so", () =>
+    Effect.gen(function* () {
+      const faults = yield* GraphServer.Faults
+      const { body } = yield* start()
+      yield* faults.inject({ method: "PUT", action: { _tag: "TruncateBody", bytes: 100_000 } })
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(fragment(body.uploadUrl, 0, unit))))
+      assert.deepStrictEqual((yield* get(body.uploadUrl)).body.nextExpectedRanges, ["100000-"])
+      assert.strictEqual((yield* fragment(body.uploadUrl, 0, unit)).body.error.innerError["code"], "fragmentOverlap")
+      yield* fragment(body.uploadUrl, 100_000, 100_000 + unit)
+      const done = yield* fragment(body.uploadUrl, 100_000 + unit, total)
+      assert.strictEqual(done.body.file?.hashes.quickXorHash, quickXorHash(bytes))
     }).pipe(Effect.provide(drive()))
   )
 })

@@ -1,0 +1,72 @@
+/** Names, places and times of items that exist. */
+import { invalidRequest, nameAlreadyExists } from "./ApiError.ts"
+import type { Change, ItemPatch } from "./Change.ts"
+import { checkName } from "./DriveName.ts"
+import type { ItemRemoval } from "./ItemRemoval.ts"
+import type { ItemRow } from "./ItemTable.ts"
+import type { ModelParts } from "./ModelParts.ts"
+
+export type ItemUpdates = ReturnType<typeof makeItemUpdates>
+
+type Place = Pick<ItemRow, "parent" | "name">
+
+export const makeItemUpdates = (parts: ModelParts, { bury }: ItemRemoval) => {
+  const { db, table, lookup, places, precise } = parts
+
+  /** Where a patch puts the item, once names, cycles and collisions have been looked at. */
+  const place = (row: ItemRow, patch: ItemPatch, change: Change): Place => {
+    const name = patch.name ?? row.name
+    const parentId = patch.parent ?? row.parent
+    if (name === row.name && parentId === row.parent) return row
+    if (row.parent === null || parentId === null) {
+      throw invalidRequest("The root of a drive cannot be renamed or moved.")
+    }
+    const parent = lookup.requireFolder(parentId)
+    if (lookup.lineage(parent).some((ancestor) => ancestor.id === row.id)) {
+      throw invalidRequest("An item cannot be moved into itself or below itself.", "invalidPath")
+    }
+    checkName(name, lookup.pathLength(parent))
+    const holder = table.byName(parent.id, name)
+    if (holder === undefined || holder.id === row.id) return { parent: parentId, name }
+    if (change.conflict === "rename") {
+      return { parent: parentId, name: lookup.nameFor(parent, name, row.kind === "folder") }
+    }
+    if (change.conflict !== "replace" || holder.content === null || row.content === null) throw nameAlreadyExists()
+    bury(holder, change.now)
+    return { parent: parentId, name }
+  }
+
+  const update = (id: number, patch: ItemPatch, change: Change): ItemRow =>
+    db.transaction(() => {
+      const row = lookup.require(id)
+      lookup.checkConditions(row, change.conditions)
+      const { created, modified } = change.times ?? {}
+      const next: ItemRow = {
+        ...row,
+        ...place(row, patch, change),
+        fs_created: created === undefined ? row.fs_created : precise(created),
+        fs_modified: modified === undefined ? row.fs_modified : precise(modified)
+      }
+      const moved = next.parent !== row.parent
+      const touched = next.fs_created !== row.fs_created || next.fs_modified !== row.fs_modified
+      if (!moved && !touched && next.name === row.name) return row
+      if (moved && next.parent !== null) {
+        places.detach(row)
+        places.attach(row, lookup.require(next.parent))
+      } else if (row.parent !== null) places.bumpUpwards(lookup.require(row.parent), 0)
+      if (moved) table.recordMove(row)
+      table.save(id, { ...next, etag: row.etag + 1, modified: change.now })
+      return lookup.require(id)
+    })
+
+  return {
+    update,
+    /** What work in the background does: the item is the same and its eTag is not. */
+    touch: (id: number): ItemRow =>
+      db.transaction(() => {
+        const row = lookup.require(id)
+        table.save(id, { ...row, etag: row.etag + 1 })
+        return lookup.require(id)
+      })
+  }
+}
