@@ -28,7 +28,7 @@ interface PartReply {
 const maxParts = 20
 
 export const isBatch = ({ path, request }: Call): boolean =>
-  request.method === "POST" && decodeURIComponent(path) === `${apiPrefix}/$batch`
+  request.method === "POST" && /^\/v1\.0\/(\$|%24)batch\/*$/.test(path)
 
 type Handle = (request: DriveRequest) => Effect.Effect<DriveResponse, ConnectionCut>
 

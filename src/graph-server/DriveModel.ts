@@ -34,6 +34,8 @@ export class DriveModel extends Context.Service<
     readonly table: ItemTable
     readonly tags: ItemTags
     readonly versions: ItemVersions
+    /** Makes several changes one. */
+    transaction<A>(f: () => A): A
     /** The live item, or 404. */
     require(id: number): ItemRow
     /** Walks names down from an item; 404 when one is missing. */
@@ -109,6 +111,7 @@ const makeModel = (
     table,
     tags,
     versions,
+    transaction: (f) => db.transaction(f),
     require: lookup.require,
     resolve: lookup.resolve,
     pathOf: lookup.pathOf,

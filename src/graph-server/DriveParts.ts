@@ -92,9 +92,14 @@ const specialNames = (start: string): ReadonlyArray<string> => {
   return names
 }
 
-/** Special folders come into being with the first write to them. */
-export const ensureSpecial = ({ model }: DriveParts, start: string, now: number): void => {
-  model.ensureFolders(model.table.rootId, specialNames(start), { now, conflict: "fail" })
+/**
+ * The folder an address names, for something to be put into it: special folders come into being with the first write to
+ * them. Call it in the transaction of that write. Throws 404.
+ */
+export const folderForWrite = (parts: DriveParts, { start, names }: ItemAddress, now: number): ItemRow => {
+  const { model } = parts
+  if (!start.startsWith("special:")) return find(parts, { start, names })
+  return model.resolve(model.ensureFolders(model.table.rootId, specialNames(start), { now, conflict: "fail" }), names)
 }
 
 /** The item of this drive that a sharing token names: the id of a link, or "u!" and the link's URL in base64url. */
@@ -108,22 +113,24 @@ export const find = (parts: DriveParts, { start, names }: ItemAddress): ItemRow 
   parts.model.resolve(startOf(parts, start), names)
 
 /**
- * Where content for an address goes: an item given by id, or a name that need not exist in a folder that does, unless
- * DriveSettings.createParents makes those that are missing.
+ * Where content for an address goes: an item given by id, or a name that need not exist in a folder that does. Special
+ * folders are made when they are missing, and with DriveSettings.createParents all others.
  */
 export const contentTarget = (parts: DriveParts, { start, names }: ItemAddress): ContentTarget => {
   const name = names.at(-1)
+  if (name === undefined) return { item: startOf(parts, start).id }
   const { model, settings } = parts
-  let at = startOf(parts, start)
-  if (name === undefined) return { item: at.id }
-  const folders = names.slice(0, -1)
-  while (settings.createParents && folders[0] !== undefined) {
-    const child = model.table.byName(at.id, folders[0])
-    if (child === undefined) return { parent: at.id, folders, name }
-    at = child
-    folders.shift()
+  const special = start.startsWith("special:") ? specialNames(start) : []
+  const folders = [...special, ...names.slice(0, -1)]
+  const makeable = settings.createParents ? folders.length : special.length
+  let at = special.length > 0 ? model.table.root() : startOf(parts, start)
+  for (const [depth, folder] of folders.entries()) {
+    const child = model.table.byName(at.id, folder)
+    if (child !== undefined) at = child
+    else if (folders.length <= makeable) return { parent: at.id, folders: folders.slice(depth), name }
+    else throw itemNotFound()
   }
-  return { parent: model.resolve(at, folders).id, name }
+  return { parent: at.id, name }
 }
 
 export const conditionsOf = ({ request }: Call): Conditions => ({

@@ -7,7 +7,7 @@ import { AdminApi, isAdmin } from "./AdminApi.ts"
 import { type ApiError, attempt } from "./ApiError.ts"
 import { batch, isBatch } from "./BatchRoutes.ts"
 import { json, makeCall } from "./Call.ts"
-import { dispatch } from "./dispatch.ts"
+import { authenticate, dispatch } from "./dispatch.ts"
 import { Drives } from "./Drives.ts"
 import type { DriveSettings } from "./DriveSettings.ts"
 import { DriveTokens } from "./DriveTokens.ts"
@@ -49,8 +49,15 @@ export class DriveServer extends Context.Service<
         const now = yield* Clock.currentTimeMillis
         const ids = requestIds(request, ++requests)
         const call = makeCall(request, now)
-        const answered =
-          loginHandler(call.path)?.(login, call) ?? (isBatch(call) ? batch(call, handle) : dispatch(handlers, call))
+        const answered = Effect.suspend(() => {
+          const signIn = loginHandler(call.path)?.(login, call)
+          if (signIn !== undefined) return signIn
+          if (!isBatch(call)) return dispatch(handlers, call)
+          return Effect.andThen(
+            attempt(() => authenticate(tokens, call)),
+            batch(call, handle)
+          )
+        })
         return yield* answered.pipe(
           Effect.catch((error) => Effect.succeed(errorReply(error, ids, call.now))),
           Effect.catchCause((cause) => unforeseen(cause, ids, now)),

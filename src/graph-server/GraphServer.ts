@@ -2,18 +2,20 @@
  * The embedded drive: the drive API of Microsoft Graph over a folder of this machine. It is what we mount when nobody
  * has signed in, and what every claim about our client is tested against.
  *
- * The model. A drive and its owner; Drives has those of others that the owner may use. A drive's items, their tags and the delta log are rows of SQLite
- * (migrations.ts), its bytes are immutable files (ContentFiles). DriveModel knows the rules of changing items, DeltaLog reads the changes in
- * pages, UploadSessions collects large content. Requests come as DriveRequest with a raw URL, are routed on it
- * (Routing, dispatch) and answered by the *Routes files; DriveServer wraps that with errors, request log and faults.
- * Two faces carry it: `inProcess` as an HttpClient without sockets, `serveHttp` over HTTP/1.1. DriveAdmin is the second
- * client: it changes the same model without HTTP.
+ * The model. A drive and its owner; Drives has those of others that the owner may use. A drive's items, their tags and
+ * the delta log are rows of SQLite (migrations.ts), its bytes are immutable files (ContentFiles). DriveModel knows the
+ * rules of changing items, DeltaLog reads the changes in pages, UploadSessions collects large content. Requests come as
+ * DriveRequest with a raw URL, are routed on it (Routing, dispatch) and answered by the *Routes files; DriveServer wraps
+ * that with errors, request log and faults; Pushes are what the drive sends of its own accord. Two faces carry it:
+ * `inProcess` as an HttpClient without sockets, `serveHttp` over HTTP/1.1. DriveAdmin is the second client: it changes the
+ * same model without HTTP.
  *
  * Assumptions. One process has the folder open. A change is one SQLite transaction, and content is complete on disk
  * before the transaction that refers to it, so the state survives kill -9 at any point; left-over files are swept at
- * start. A drive is personal or business from its making on: ids, tags, paths in references, and what deleted
- * items say differ between them (ItemTags, DriveItemShape); quickXorHash is the only hash of either. Where the service is not known to be one way, the drive takes
- * the stricter one: parents of a path are not created unless DriveSettings.createParents says so, a conflict is a 409, a bad name a 400.
+ * start. A drive is personal or business from its making on: ids, tags, paths in references, and what deleted items say
+ * differ between them (ItemTags, DriveItemShape); quickXorHash is the only hash of either. Where the service is not known
+ * to be one way, the drive takes the stricter one: parents of a path are not created unless DriveSettings.createParents
+ * says so, a conflict is a 409, a bad name a 400.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"

@@ -1,6 +1,7 @@
 /** The drive over HTTP/1.1, for other processes and other people's clients. */
 import { createServer, type Server } from "node:http"
 import { createServer as createTlsServer } from "node:https"
+import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Clock, Effect, Schema, type Scope } from "effect"
@@ -66,11 +67,23 @@ const serveOn = Effect.fnUntraced(function* (scheme: "http" | "https", http: Ser
   const server = yield* NodeHttpServer.make(() => http, { host, port, gracefulShutdownTimeout: grace }).pipe(
     Effect.mapError(({ cause }) => serveError(host, port, cause))
   )
+  http.on("clientError", refuseMalformed)
   yield* server.serve(answer(drive, scheme))
   const address = http.address()
   const bound = address === null || typeof address === "string" ? port : address.port
   return { host, port: bound, url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${bound}` }
 })
+
+/** What is no HTTP, or has headers larger than Node's limit of 16 KiB, is refused in the API's own form as well. */
+const refuseMalformed = (error: Error & { readonly code?: string }, socket: Duplex): void => {
+  if (!socket.writable) return void socket.destroy()
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW"
+  const [status, reason] = tooLarge ? [431, "Request Header Fields Too Large"] : [400, "Bad Request"]
+  const message = tooLarge ? "The request's headers are too large." : "The request is not valid HTTP."
+  const body = JSON.stringify({ error: { code: "invalidRequest", message } })
+  const head = `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nConnection: close`
+  socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}
 
 /** Why a socket does not listen, said so that people can act on it. */
 export const serveError = (host: string, port: number, cause: unknown): ServeError => {

@@ -1,7 +1,8 @@
 /**
  * The login host (Microsoft identity platform v2.0): authorize, token, device code, discovery, logout, for any tenant.
  * Its paths differ from the API's, so one server can be both hosts. The owner of the drive is always signed in and
- * consents at once; device codes are approved on the page at /devicelogin.
+ * consents at once; device codes are approved on the page at /devicelogin. Both are for people at this machine: from
+ * another one, nobody can sign in who has no token yet.
  */
 import { Effect } from "effect"
 import type { ApiError } from "./ApiError.ts"
@@ -25,11 +26,21 @@ const loginPath =
 /** The handler of a path of the login host; undefined when the path is none. */
 export const loginHandler = (path: string): ((parts: LoginParts, call: Call) => Reply) | undefined => {
   if (path === "/" || path === "") return () => Effect.succeed(page(200, "Embedded drive"))
-  if (path === "/devicelogin") return deviceLogin
+  if (path === "/devicelogin") return atThisMachine(deviceLogin)
   const [, tenant = "", endpoint = ""] = loginPath.exec(path) ?? []
   const handler = handlers[endpoint]
-  return handler === undefined ? undefined : (parts, call) => handler(parts, call, tenant)
+  if (handler === undefined) return undefined
+  const answer = (parts: LoginParts, call: Call) => handler(parts, call, tenant)
+  return handler === authorize ? atThisMachine(answer) : answer
 }
+
+/** Whoever reaches these is taken for the owner. */
+const atThisMachine =
+  (handler: (parts: LoginParts, call: Call) => Reply) =>
+  (parts: LoginParts, call: Call): Reply =>
+    call.request.isRemote === true
+      ? Effect.succeed(page(403, "Sign in on the machine that serves the drive"))
+      : handler(parts, call)
 
 /** Turns what the synchronous rules throw into the body that the login host would send. */
 const attempt = (call: Call, f: () => DriveResponse): Reply =>

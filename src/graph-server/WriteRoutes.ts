@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { attempt, invalidRequest } from "./ApiError.ts"
 import { conflictOf, CreateBody, given, PatchBody, timesOf } from "./Bodies.ts"
 import { type Call, empty, readJson } from "./Call.ts"
-import { conditionsOf, type DriveParts, find, itemReply } from "./DriveParts.ts"
+import { conditionsOf, type DriveParts, find, folderForWrite, itemReply } from "./DriveParts.ts"
 import type { ItemRow } from "./ItemTable.ts"
 import { sameDriveId } from "./ItemTags.ts"
 import type { ItemAddress } from "./Routing.ts"
@@ -17,11 +17,13 @@ export const createChild = Effect.fnUntraced(function* (parts: DriveParts, call:
   }
   const conflict = yield* conflictOf(call, body, "fail")
   const times = yield* timesOf(body)
-  return yield* attempt(() => {
-    const parent = find(parts, address)
-    const { item, created } = parts.model.createFolder(parent.id, body.name, { now: call.now, conflict, times })
-    return itemReply(parts, call, item, created ? 201 : 200)
-  })
+  return yield* attempt(() =>
+    parts.model.transaction(() => {
+      const parent = folderForWrite(parts, address, call.now)
+      const { item, created } = parts.model.createFolder(parent.id, body.name, { now: call.now, conflict, times })
+      return itemReply(parts, call, item, created ? 201 : 200)
+    })
+  )
 })
 
 /** "Add shortcut to My files": an item that leads to one of another drive. */

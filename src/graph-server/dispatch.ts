@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { ApiError, attempt, invalidRequest, methodNotAllowed, notSupported, unauthenticated } from "./ApiError.ts"
 import type { Call } from "./Call.ts"
 import { download, getContent, putContent } from "./ContentRoutes.ts"
-import { type DriveParts, ensureSpecial } from "./DriveParts.ts"
+import type { DriveParts } from "./DriveParts.ts"
 import { getDrive, getDrives, getOwner, getSites } from "./DriveRoutes.ts"
 import type { Drives } from "./Drives.ts"
 import { transferPrefix } from "./DriveStore.ts"
@@ -57,7 +57,8 @@ export const dispatch = (handlers: Handlers, call: Call): Reply =>
     return yield* handle(handlers, call, target)
   })
 
-const authenticate = (tokens: DriveTokens["Service"], { request, now }: Call): void => {
+/** Throws 401. */
+export const authenticate = (tokens: DriveTokens["Service"], { request, now }: Call): void => {
   const token = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
   if (token !== undefined && tokens.isValid(token, now)) return
   const { status, code, message } = unauthenticated(
@@ -113,12 +114,7 @@ const handleItem = (parts: DriveParts, call: Call, target: ItemRoute): Reply => 
   const handlers = Object.hasOwn(itemHandlers, target.resource) ? itemHandlers[target.resource] : undefined
   const handler = handlers?.[methodOf(call)] ?? handlers?.["ANY"]
   if (handler === undefined) return refuseItem(methodOf(call), target.resource)
-  const { start } = target.address
-  if (!start.startsWith("special:") || methodOf(call) === "GET") return handler(parts, call, target)
-  return Effect.andThen(
-    attempt(() => ensureSpecial(parts, start, call.now)),
-    handler(parts, call, target)
-  )
+  return handler(parts, call, target)
 }
 
 type ItemHandler = (parts: DriveParts, call: Call, target: ItemRoute) => Reply
