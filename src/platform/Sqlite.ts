@@ -4,10 +4,14 @@
  * Statements and transactions are synchronous and meant for hot paths (a key read is about 4 µs). They throw what
  * node:sqlite throws; run them inside `Database.try`, which turns SQLite's faults into `SqliteError` and leaves other
  * throws as defects. Commits use synchronous=NORMAL: they survive the death of the process, and those after the last
- * checkpoint may be lost, in order and never half, with the power.
+ * checkpoint may be lost, in order and never half, with the power. With `group` they are in the redo log beside the
+ * database when they return, and reach the database in batches (GroupCommit.ts).
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite"
-import { Effect, type Scope } from "effect"
+import { DatabaseSync } from "node:sqlite"
+import { Effect, Queue, type Scope } from "effect"
+import { type Commits, makeSingleCommit } from "./Commits.ts"
+import { makeGroupCommit } from "./GroupCommit.ts"
+import { makeRedoLog, recoverLog, removeLog } from "./recoverLog.ts"
 import { fromCause, SqliteError } from "./SqliteError.ts"
 
 export { SqliteError, SqliteErrorReason } from "./SqliteError.ts"
@@ -30,6 +34,11 @@ export interface OpenOptions {
   readonly busyTimeout?: number
   /** Runs PRAGMA quick_check at open (reads the whole file), so that damage is found now and not later. Default false. */
   readonly check?: boolean
+  /**
+   * Commits are grouped, at most so many milliseconds apart. Statements may then depend on nothing but the database and
+   * their parameters, and other connections see changes that much later. Default: each transaction is committed.
+   */
+  readonly group?: number
 }
 
 export interface Statement<Row> {
@@ -51,6 +60,8 @@ export interface Database {
   onRollback(f: () => void): void
   /** Runs synchronous database work as an Effect. Throws that SQLite did not cause are defects. */
   try<A>(f: () => A): Effect.Effect<A, SqliteError>
+  /** Brings what only the redo log has into the database, as others and a copy of the file see it. */
+  readonly commit: Effect.Effect<void, SqliteError>
   /** Moves the WAL into the database file: `passive` what nobody reads, `truncate` all of it (waits for readers). */
   checkpoint(mode: "passive" | "truncate"): Effect.Effect<void, SqliteError>
 }
@@ -67,9 +78,49 @@ export const open = Effect.fn("Sqlite.open")(function* (
   yield* db.try(() => {
     const version = recognise(db, options)
     configure(db, options)
+    if (options.group !== undefined) recoverLog(sqlite, options.path)
     migrate(db, version, options)
   })
+  if (options.group !== undefined) yield* group(db, sqlite, options.group)
   return db
+})
+
+/** Between two attempts to commit where the first one failed, in milliseconds. */
+const commitPause = 5_000
+
+/** From here on commits are grouped, as long as the disk has room for a log. */
+const group = Effect.fnUntraced(function* (
+  db: Database & { commits: Commits },
+  sqlite: DatabaseSync,
+  interval: number
+): Effect.fn.Return<void, SqliteError, Scope.Scope> {
+  const begun = yield* Queue.sliding<void>(1)
+  const { path } = db
+  const single = db.commits
+  const log = yield* Effect.acquireRelease(
+    db.try(() => makeRedoLog(sqlite, path)),
+    (made) =>
+      Effect.catch(
+        db.try(() => {
+          if (made === undefined) return
+          db.commits.commit()
+          db.commits = single
+          removeLog(made, path)
+        }),
+        (error) => Effect.logWarning(`the last changes stay in the redo log: ${error.message}`)
+      )
+  )
+  if (log === undefined) return
+  const onBegin = () => void Queue.offerUnsafe(begun, undefined)
+  db.commits = makeGroupCommit(sqlite, log, { onBegin, onRollback: single.forget })
+  const commit = Effect.catch(db.commit, (error) =>
+    Effect.andThen(
+      Effect.delay(Effect.logWarning(`changes stay in the redo log for now: ${error.message}`), commitPause),
+      Effect.sync(onBegin)
+    )
+  )
+  const next = Queue.take(begun).pipe(Effect.andThen(Effect.sleep(interval)), Effect.andThen(commit))
+  yield* Effect.forkScoped(Effect.forever(next))
 })
 
 const connect = (options: OpenOptions): DatabaseSync =>
@@ -126,9 +177,14 @@ const quickCheck = (db: Database): void => {
  */
 const checkpointPages = 4_000
 
+/** Page cache of a database whose commits are grouped, in KiB. */
+const batchCache = 8 * 1024
+
 const configure = (db: Database, options: OpenOptions): void => {
   if (options.readOnly === true) return
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${checkpointPages}`)
+  // A batch and its savepoints stay in memory until they are committed.
+  if (options.group !== undefined) db.exec(`PRAGMA temp_store = MEMORY; PRAGMA cache_size = -${batchCache}`)
 }
 
 const migrate = (db: Database, version: number, options: OpenOptions): void => {
@@ -147,52 +203,51 @@ const migrate = (db: Database, version: number, options: OpenOptions): void => {
   }
 }
 
-const makeDatabase = (path: string, sqlite: DatabaseSync): Database => {
+/** Every statement and transaction of a database goes through the `commits` it has at the time. */
+const makeDatabase = (path: string, sqlite: DatabaseSync): Database & { commits: Commits } => {
   const forgetful: Array<() => void> = []
-  const transaction = makeTransaction(sqlite, () => {
-    for (const forget of forgetful) forget()
-  })
-  const db: Database = {
+  const forget = () => {
+    for (const forgetRows of forgetful) forgetRows()
+  }
+  const db: Database & { commits: Commits } = {
     path,
-    prepare: <Row>(sql: string) => makeStatement<Row>(sqlite.prepare(sql)),
-    exec: (sql) => sqlite.exec(sql),
-    transaction,
+    commits: makeSingleCommit(sqlite, forget),
+    prepare: <Row>(sql: string) => makeStatement<Row>(sqlite, sql, () => db.commits),
+    exec: (sql) => db.commits.exec(sql),
+    transaction: (f) => db.commits.transaction(f),
     onRollback: (f) => void forgetful.push(f),
     try: (f) => attempt(path, f),
-    checkpoint: (mode) => attempt(path, () => sqlite.exec(`PRAGMA wal_checkpoint(${mode})`))
+    commit: Effect.suspend(() => attempt(path, () => db.commits.commit())),
+    checkpoint: (mode) =>
+      attempt(path, () => {
+        db.commits.commit()
+        sqlite.exec(`PRAGMA wal_checkpoint(${mode})`)
+      })
   }
   return db
 }
 
 /** The casts are this module's promise to its callers: rows have the columns that the statement selects. */
-const makeStatement = <Row>(statement: StatementSync): Statement<Row> => ({
-  get: (...parameters) => statement.get(...parameters) as Row | undefined,
-  all: (...parameters) => statement.all(...parameters) as Array<Row>,
-  iterate: (...parameters) => statement.iterate(...parameters) as IterableIterator<Row>,
-  run: (...parameters) => {
-    const { changes, lastInsertRowid } = statement.run(...parameters)
-    return { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) }
-  }
-})
-
-const makeTransaction = (sqlite: DatabaseSync, onRollback: () => void): Database["transaction"] => {
-  let depth = 0
-  return (f) => {
-    const savepoint = `nested_${depth}`
-    const nested = depth > 0
-    sqlite.exec(nested ? `SAVEPOINT ${savepoint}` : "BEGIN IMMEDIATE")
-    depth++
-    try {
-      const value = f()
-      sqlite.exec(nested ? `RELEASE ${savepoint}` : "COMMIT")
-      return value
-    } catch (cause) {
-      // SQLite itself rolls back on some faults (disk full, I/O error); a second ROLLBACK would hide the first error.
-      if (sqlite.isTransaction) sqlite.exec(nested ? `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}` : "ROLLBACK")
-      onRollback()
-      throw cause
-    } finally {
-      depth--
-    }
+const makeStatement = <Row>(sqlite: DatabaseSync, sql: string, commits: () => Commits): Statement<Row> => {
+  const statement = sqlite.prepare(sql)
+  const logged = { sql, cycle: 0, number: 0 }
+  return {
+    get: (...parameters) => {
+      commits().check()
+      return statement.get(...parameters) as Row | undefined
+    },
+    all: (...parameters) => {
+      commits().check()
+      return statement.all(...parameters) as Array<Row>
+    },
+    iterate: (...parameters) => {
+      commits().check()
+      return statement.iterate(...parameters) as IterableIterator<Row>
+    },
+    run: (...parameters) =>
+      commits().run(logged, parameters, () => {
+        const { changes, lastInsertRowid } = statement.run(...parameters)
+        return { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) }
+      })
   }
 }

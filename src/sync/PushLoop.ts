@@ -13,10 +13,10 @@ import { ContentStore } from "../content/ContentStore.ts"
 import { Events } from "../events/Events.ts"
 import type { ItemId } from "../graph/DriveItem.ts"
 import { supervise } from "../lifecycle/supervise.ts"
-import { type Ino, type Item, rootIno } from "../tree/Item.ts"
+import type { Ino, Item } from "../tree/Item.ts"
 import type { Intent, Lane } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
-import { isMassDelete, isMassDeleteReason, massDeleteReason } from "./brake.ts"
+import { makeBrake } from "./brake.ts"
 import { makeConflicts } from "./conflicts.ts"
 import { baseLostReason, isBaseLost, makeContents } from "./contents.ts"
 import type { Health } from "./Health.ts"
@@ -80,7 +80,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const free: Record<Lane, number> = { changes: config.changes, uploads: config.uploads }
   const resting = new Resting()
   const pacing = makePacing(tree)
-  let deletesAllowed = false
+  const brake = yield* makeBrake(progress)
 
   const wake = Effect.sync(() => {
     Queue.offerUnsafe(wakeUps, undefined)
@@ -179,22 +179,9 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   const hasRoom = (lane: Lane, now: number): boolean => free[lane] > 0 && (lane === "changes" || pacing.mayUpload(now))
 
-  const brakeDeletes = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
-    const pending = tree.pendingDeletes()
-    if (deletesAllowed || !isMassDelete(pending, tree.counts().items)) return false
-    const held = intents.filter(({ kind }) => kind === "delete")
-    if (held.length === 0) return true
-    for (const { ino, kind } of held) yield* tree.park(ino, kind, massDeleteReason)
-    yield* events.publish({ _tag: "IntentParked", ino: rootIno, name: `${pending} items`, detail: massDeleteReason })
-    // Whoever waits for these need not wait any longer.
-    yield* progress.raise
-    return true
-  })
-
   const pass = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    // A yes is for the deletes that were there when it was given.
-    if (tree.pendingDeletes() === 0) deletesAllowed = false
+    brake.look()
     if (!lanes.some((lane) => hasRoom(lane, now))) return
     resting.expire(now)
     const seen = new Set<Ino>([...busy.keys(), ...resting.inos()])
@@ -208,7 +195,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
     for (let limit = firstPage; hasRoom(lane, now) && patience > 0; limit = pageSize) {
       const intents = tree.readyIntents(lane, now, limit, seen)
       if (intents.length === 0) return
-      const braked = lane === "changes" && (yield* brakeDeletes(intents))
+      const braked = lane === "changes" && (yield* brake.hold(intents))
       for (const intent of intents) {
         seen.add(intent.ino)
         if (!hasRoom(lane, now)) return
@@ -265,18 +252,11 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const newWork = Effect.andThen(Effect.andThen(Queue.take(tree.work), pacing.gather), wake)
   yield* supervise({ name: "new work", owner: "Sync" }, Effect.forever(newWork))
 
-  const allowDeletes = Effect.gen(function* () {
-    deletesAllowed = tree.pendingDeletes() > 0
-    const parked = tree.intentsBelow(rootIno).filter((intent) => intent.parked && isMassDeleteReason(intent.lastError))
-    for (const { ino } of parked) yield* Effect.ignore(tree.unpark(ino))
-    yield* wake
-  })
-
   const contextNow = Effect.map(Clock.currentTimeMillis, (now) => orderContext(now, new Set()))
   const pushLoop: PushLoop = {
     wake,
     progress,
-    allowDeletes,
+    allowDeletes: Effect.andThen(brake.allow, wake),
     hasStrays: () => [...busy.keys()].some((ino) => tree.get(ino) === undefined),
     isUncommitted: (intent) => Effect.map(contextNow, (context) => isUncommitted(context, intent)),
     waitingFor: (intent) =>

@@ -6,7 +6,7 @@ import type { ItemId, Time } from "../graph/DriveItem.ts"
 import type { Database } from "../platform/Sqlite.ts"
 import { fold } from "./fold.ts"
 import { ContentKey, Ino, type Item, type Kind, rootIno } from "./Item.ts"
-import { RecentRows } from "./RecentRows.ts"
+import { Recent } from "./Recent.ts"
 
 /** An item with what only the tree itself needs to know. */
 export interface Row extends Item {
@@ -143,8 +143,7 @@ export interface ItemTable {
 }
 
 export const makeItemTable = (db: Database): ItemTable => {
-  const recent = new RecentRows()
-  db.onRollback(() => recent.clear())
+  const recent = new Recent<number, Row | undefined>(db)
   const select = (where: string) => db.prepare<Columns>(`SELECT ${columns} FROM items ${where}`)
   const get = select("WHERE ino = ?")
   const child = db.prepare<{ readonly ino: number }>("SELECT ino FROM items WHERE parent = ? AND folded = ?")
@@ -179,12 +178,11 @@ export const makeItemTable = (db: Database): ItemTable => {
   const forgetDetached = db.prepare("UPDATE items SET forgotten = 1 WHERE parent IS NULL")
   const seen = db.prepare("UPDATE items SET seen = ? WHERE ino = ?")
 
-  const row = (ino: number): Row | undefined => {
-    const known = recent.get(ino)
-    if (known !== undefined) return known
+  const read = (ino: number): Row | undefined => {
     const found = get.get(ino)
-    return found === undefined ? undefined : recent.add(toRow(found))
+    return found === undefined ? undefined : toRow(found)
   }
+  const row = (ino: number): Row | undefined => recent.get(ino, read)
   const rowOf = (found: { readonly ino: number } | undefined) => (found === undefined ? undefined : row(found.ino))
 
   return {
@@ -233,7 +231,7 @@ export const makeItemTable = (db: Database): ItemTable => {
         row.seen
       )
       const ino = Ino(result.lastInsertRowid)
-      recent.add({ ...row, ino })
+      recent.set(ino, { ...row, ino })
       return ino
     },
     delete: (ino) => {

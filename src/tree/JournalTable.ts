@@ -4,7 +4,9 @@ import type { Database } from "../platform/Sqlite.ts"
 import { fold } from "./fold.ts"
 import { Ino } from "./Item.ts"
 import type { Intent, IntentKind, JournalSummary, Lane, ParkedReason, UploadProgress } from "./Journal.ts"
+import type { ItemTable, Row } from "./ItemTable.ts"
 import type { Base } from "./journalAlgebra.ts"
+import { Recent } from "./Recent.ts"
 
 /** In the order of work of one item; the index is what the table stores. */
 const kinds: ReadonlyArray<IntentKind> = ["create", "move", "content", "times", "delete"]
@@ -21,22 +23,17 @@ interface IntentColumns {
   readonly attempts: number
   readonly last_error: string | null
   readonly parked: number
-  readonly remote_id: string | null
-  readonly etag: string | null
-  readonly base_parent: string | null
-  readonly base_name: string | null
 }
 
-const toIntent = (row: IntentColumns): Intent => {
+const toIntent = (row: IntentColumns, base: Base | undefined, item: Row | undefined): Intent => {
   const kind = kinds[row.kind] ?? "times"
   return {
     ino: Ino(row.ino),
     kind,
     seq: row.seq,
     generation: row.generation,
-    base:
-      row.base_name === null ? null : { parent: row.base_parent as ItemId | null, name: row.base_name, eTag: row.etag },
-    remoteId: kind === "delete" ? (row.remote_id as ItemId | null) : null,
+    base: base === undefined ? null : { parent: base.parent, name: base.name, eTag: item?.eTag ?? null },
+    remoteId: kind === "delete" ? (item?.remoteId ?? null) : null,
     createdAt: row.created_at,
     notBefore: row.not_before,
     attempts: row.attempts,
@@ -92,26 +89,26 @@ export interface JournalTable {
   dropUpload(ino: Ino): void
 }
 
-export const makeJournalTable = (db: Database): JournalTable => ({
-  ...intentStatements(db),
-  ...baseStatements(db),
-  ...uploadStatements(db)
-})
+export const makeJournalTable = (db: Database, items: ItemTable): JournalTable => {
+  const bases = baseStatements(db)
+  return { ...intentStatements(db, items, bases.base), ...bases, ...uploadStatements(db) }
+}
 
-const intentStatements = (db: Database) => {
+const intentStatements = (db: Database, items: ItemTable, base: JournalTable["base"]) => {
+  const recent = new Recent<Ino, ReadonlyArray<IntentColumns>>(db)
   const select = (rest: string) =>
-    db.prepare<IntentColumns>(`SELECT intents.ino, intents.kind, seq, intents.generation, created_at, not_before,
-      attempts, last_error, parked, items.remote_id, items.etag, bases.parent AS base_parent, bases.name AS base_name
-      FROM intents JOIN items ON items.ino = intents.ino LEFT JOIN bases ON bases.ino = intents.ino ${rest}`)
-  const ofItem = select("WHERE intents.ino = ? ORDER BY intents.kind")
+    db.prepare<IntentColumns>(`SELECT ino, kind, seq, generation, created_at, not_before, attempts, last_error, parked
+      FROM intents ${rest}`)
+  const ofItem = select("WHERE ino = ? ORDER BY kind")
   const all = select("ORDER BY seq")
-  const one = select("WHERE intents.ino = ? AND intents.kind = ?")
+  const read = (ino: Ino) => ofItem.all(ino)
+  const intent = (row: IntentColumns) => toIntent(row, base(Ino(row.ino)), items.get(Ino(row.ino)))
+  const intents = (ino: Ino) => recent.get(ino, read).map(intent)
   // Reads the index alone: those that are busy cost next to nothing.
   const ready = db.prepare<{ readonly ino: number; readonly kind: number }>(
     `SELECT ino, kind FROM intents WHERE lane = ? AND parked = 0 AND waits = 0 AND not_before <= ?
       ORDER BY not_before, seq`
   )
-  const any = db.prepare("SELECT 1 FROM intents WHERE ino = ? LIMIT 1")
   const nextDue = db.prepare<{ readonly at: number | null }>(
     "SELECT min(not_before) AS at FROM intents WHERE lane = ? AND parked = 0 AND waits = 0"
   )
@@ -142,15 +139,15 @@ const intentStatements = (db: Database) => {
   const dueIn = (lane: number) => nextDue.get(lane)?.at ?? null
 
   return {
-    intents: (ino: Ino) => ofItem.all(ino).map(toIntent),
-    has: (ino: Ino) => any.get(ino) !== undefined,
-    all: () => all.all().map(toIntent),
+    intents,
+    has: (ino: Ino) => recent.get(ino, read).length > 0,
+    all: () => all.all().map(intent),
     ready: (lane: Lane, now: number, limit: number, busy: ReadonlySet<Ino>) => {
       const found: Array<{ readonly ino: number; readonly kind: number }> = []
       for (const row of ready.iterate(lanes.indexOf(lane), now)) {
         if (!busy.has(Ino(row.ino)) && found.push(row) >= limit) break
       }
-      return found.flatMap(({ ino, kind }) => one.all(ino, kind)).map(toIntent)
+      return found.flatMap(({ ino, kind }) => intents(Ino(ino)).filter((one) => kindCode(one.kind) === kind))
     },
     nextDue: () => {
       const [changes, uploads] = [dueIn(0), dueIn(1)]
@@ -168,16 +165,32 @@ const intentStatements = (db: Database) => {
     },
     add: (intent: NewIntent) => {
       add.run(intent.ino, kindCode(intent.kind), intent.generation, intent.bytes, intent.createdAt, intent.notBefore)
+      recent.delete(intent.ino)
     },
     renew: (intent: Omit<NewIntent, "createdAt">) => {
       renew.run(intent.generation, intent.bytes, intent.notBefore, intent.ino, kindCode(intent.kind))
+      recent.delete(intent.ino)
     },
-    drop: (ino: Ino, kind: IntentKind) => void drop.run(ino, kindCode(kind)),
-    dueAt: (ino: Ino, kind: IntentKind, notBefore: number) => void dueAt.run(notBefore, ino, kindCode(kind)),
-    allDueAt: (now: number) => void allDueAt.run(now, now),
-    failed: (ino: Ino, kind: IntentKind, notBefore: number, error: string, parked: boolean) =>
-      failed.run(notBefore, error, Number(parked), ino, kindCode(kind)).changes > 0,
-    unpark: (ino: Ino) => void unpark.run(ino)
+    drop: (ino: Ino, kind: IntentKind) => {
+      drop.run(ino, kindCode(kind))
+      recent.delete(ino)
+    },
+    dueAt: (ino: Ino, kind: IntentKind, notBefore: number) => {
+      dueAt.run(notBefore, ino, kindCode(kind))
+      recent.delete(ino)
+    },
+    allDueAt: (now: number) => {
+      allDueAt.run(now, now)
+      recent.clear()
+    },
+    failed: (ino: Ino, kind: IntentKind, notBefore: number, error: string, parked: boolean) => {
+      recent.delete(ino)
+      return failed.run(notBefore, error, Number(parked), ino, kindCode(kind)).changes > 0
+    },
+    unpark: (ino: Ino) => {
+      unpark.run(ino)
+      recent.delete(ino)
+    }
   }
 }
 
@@ -193,6 +206,13 @@ const baseStatements = (db: Database) => {
   const base = db.prepare<BaseColumns>(
     "SELECT parent, name, mtime_sec, mtime_nsec, generation FROM bases WHERE ino = ?"
   )
+  const recent = new Recent<Ino, { readonly base: Base | undefined }>(db)
+  const read = (ino: Ino) => {
+    const row = base.get(ino)
+    if (row === undefined) return { base: undefined }
+    const mtime = { sec: row.mtime_sec, nsec: row.mtime_nsec }
+    return { base: { parent: row.parent as ItemId | null, name: row.name, mtime, generation: row.generation } }
+  }
   const setBase = db.prepare("INSERT OR REPLACE INTO bases VALUES (?, ?, ?, ?, ?, ?, ?)")
   const dropBase = db.prepare("DELETE FROM bases WHERE ino = ?")
   const basedAt = db.prepare<{ readonly ino: number }>("SELECT ino FROM bases WHERE parent = ? AND folded = ?")
@@ -201,15 +221,16 @@ const baseStatements = (db: Database) => {
   const setShadow = db.prepare("INSERT OR REPLACE INTO shadows VALUES (?, ?)")
   const dropShadow = db.prepare("DELETE FROM shadows WHERE ino = ?")
   return {
-    base: (ino: Ino): Base | undefined => {
-      const row = base.get(ino)
-      if (row === undefined) return undefined
-      const mtime = { sec: row.mtime_sec, nsec: row.mtime_nsec }
-      return { parent: row.parent as ItemId | null, name: row.name, mtime, generation: row.generation }
+    base: (ino: Ino): Base | undefined => recent.get(ino, read).base,
+    setBase: (ino: Ino, value: Base) => {
+      const { parent, name, mtime, generation } = value
+      setBase.run(ino, parent, name, fold(name), mtime.sec, mtime.nsec, generation)
+      recent.set(ino, { base: value })
     },
-    setBase: (ino: Ino, { parent, name, mtime, generation }: Base) =>
-      void setBase.run(ino, parent, name, fold(name), mtime.sec, mtime.nsec, generation),
-    dropBase: (ino: Ino) => void dropBase.run(ino),
+    dropBase: (ino: Ino) => {
+      dropBase.run(ino)
+      recent.set(ino, { base: undefined })
+    },
     basedAt: (parent: ItemId, name: string) => basedAt.all(parent, fold(name)).map((row) => Ino(row.ino)),
     basedIn: (parent: ItemId) => basedIn.all(parent).map((row) => Ino(row.ino)),
     shadow: (ino: Ino) => {

@@ -86,7 +86,7 @@ const service = (
 const openPrivately = Effect.fnUntraced(function* (path: string) {
   const crashed = existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const db = yield* Sqlite.open({ path, migrations, applicationId, check: crashed }).pipe(
+  const db = yield* Sqlite.open({ path, migrations, applicationId, check: crashed, group: commitInterval }).pipe(
     Scope.provide(scope),
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
@@ -96,7 +96,10 @@ const openPrivately = Effect.fnUntraced(function* (path: string) {
   return db
 })
 
-const companions = (path: string): ReadonlyArray<string> => [`${path}-wal`, `${path}-shm`]
+/** Time between commits, in milliseconds: what a change touches, the ones before and after it touch as well. */
+const commitInterval = 100
+
+const companions = (path: string): ReadonlyArray<string> => [`${path}-wal`, `${path}-shm`, `${path}-redo`]
 
 const moveAside = Effect.fnUntraced(function* (path: string) {
   const now = DateTime.makeUnsafe(yield* Clock.currentTimeMillis)

@@ -1,9 +1,10 @@
 /**
- * Power-loss safety: fsync of the write-ahead log, off the main thread and grouped. SQLite itself syncs the database
- * file before it reuses the log, so the log is all that may be missing on the disk.
+ * Power-loss safety: what only the redo log has is committed, then the write-ahead log synced, off the main thread and
+ * grouped. SQLite itself syncs the database file before it reuses that log, so it is all that may be missing on the disk.
  */
 import { open } from "node:fs/promises"
 import { Effect, Exit, Semaphore } from "effect"
+import type { Database } from "../platform/Sqlite.ts"
 import { TreeError } from "./TreeError.ts"
 
 const syncFile = (path: string): Effect.Effect<void, TreeError> =>
@@ -38,5 +39,9 @@ export const makeGroupedSync = (sync: Effect.Effect<void, TreeError>): Effect.Ef
     })
   })
 
-export const makeFlushToDisk = (databasePath: string): Effect.Effect<Effect.Effect<void, TreeError>> =>
-  makeGroupedSync(syncFile(`${databasePath}-wal`))
+export const makeFlushToDisk = (db: Database): Effect.Effect<Effect.Effect<void, TreeError>> => {
+  const commit = Effect.mapError(db.commit, ({ message, reason }) => {
+    return new TreeError({ reason: reason === "Full" ? "NoSpace" : "Storage", detail: message })
+  })
+  return makeGroupedSync(Effect.andThen(commit, syncFile(`${db.path}-wal`)))
+}

@@ -36,7 +36,7 @@ export const makeTree = Effect.gen(function* () {
   const queries = makeQueries(state)
   const changes = yield* PubSub.bounded<ReadonlyArray<TreeChange>>(changesCapacity)
   const work = yield* Queue.sliding<void>(1)
-  const flushToDisk = yield* makeFlushToDisk(db.path)
+  const flushToDisk = yield* makeFlushToDisk(db)
   const onePage = yield* Semaphore.make(1)
 
   /** What a committed transaction has to tell; not interruptible, or the kernel would never hear of it. */
@@ -195,7 +195,7 @@ const makeState = (db: Database, items: ItemTable, host: string): TreeState => (
   db,
   host,
   items,
-  journal: makeJournalTable(db),
+  journal: makeJournalTable(db, items),
   bodies: makeBodyTable(db),
   cursor: makeCursorTable(db),
   xattrs: makeXattrTable(db)

@@ -1,7 +1,8 @@
 /** What is done here arrives at the server, with its identity. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, PubSub } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
+import { Events } from "../../src/events/Events.ts"
 import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 import { massDeleteReason } from "../../src/sync/brake.ts"
@@ -206,6 +207,10 @@ describe("local changes", () => {
       Effect.gen(function* () {
         const admin = yield* DriveAdmin
         const sync = yield* Sync
+        const told = yield* (yield* Events).subscribe
+        const pauses = Effect.map(PubSub.takeUpTo(told, 10_000), (all) =>
+          all.flatMap((event) => (event._tag === "IntentParked" ? [event.name] : []))
+        )
         for (let i = 0; i < 120; i++) yield* admin.putFile(`/f${i}`, `${i}`)
         yield* poll
         for (let i = 0; i < 110; i++) yield* remove(`/f${i}`)
@@ -214,6 +219,7 @@ describe("local changes", () => {
         assert.match(left[0]?.reason ?? "", /deletions at once wait for confirmation: .*--allow-deletes/)
         assert.deepStrictEqual((yield* Tree).parkedReasons(), [{ reason: massDeleteReason, count: 110 }])
         assert.strictEqual((yield* atServer).length, 120)
+        assert.deepStrictEqual(yield* pauses, ["110 items"])
         yield* sync.allowDeletes
         yield* settle
         assert.strictEqual((yield* atServer).length, 10)
@@ -222,6 +228,7 @@ describe("local changes", () => {
         yield* poll
         for (let i = 0; i < 120; i++) yield* remove(`/g${i}`)
         assert.strictEqual((yield* passing(sync.flush(rootIno, 60_000))).length, 120)
+        assert.deepStrictEqual(yield* pauses, ["120 items"])
       })
     )
   )
