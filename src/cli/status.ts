@@ -19,10 +19,15 @@ export const statusCommand = Effect.fn("cli.status")(function* ({ mountpoint, js
 
 const ago = (seconds: number | null): string => (seconds === null ? "never" : `${Math.round(seconds)} s ago`)
 
+/** From microseconds. */
+const duration = (us: number): string => (us < 1000 ? `${Math.round(us)} us` : `${(us / 1000).toPrecision(3)} ms`)
+
 const size = (bytes: number): string => ByteSize.format(ByteSize.bytes(bytes))
 
 const describe = (status: Status): string => {
-  const { pending, cache, cursor, health, detail, phase } = status
+  const { pending, cache, cursor, health, detail, phase, requests } = status
+  const [most] = requests.operations
+  const busiest = most === undefined ? "" : `; ${most.name} p50 ${duration(most.p50)}, p99 ${duration(most.p99)}`
   const parked = pending.parked === 0 ? "" : `, ${pending.parked} of them wait for you`
   return [
     `${status.mountpoint}   ${phase.toLowerCase()}, ${health}${detail === "" ? "" : ` (${detail})`}`,
@@ -31,6 +36,7 @@ const describe = (status: Status): string => {
     `  process  ${status.pid}, version ${status.version}`,
     `  pending  ${pending.intents} changes (${size(pending.bytes)})${parked}; ${pending.uploads} uploads, ${pending.downloads} downloads`,
     ...status.parked.map(({ count, reason }) => `  waiting  ${count}: ${reason}`),
+    `  requests ${requests.completed} answered, ${requests.errors} with an error; ${requests.pending} pending${busiest}`,
     `  cache    ${size(cache.bytes)} of ${size(cache.limit)} in ${cache.files} files, ${cache.directory}`,
     `  items    ${status.items}${cursor.enumerated ? "" : " so far"}, server's changes applied ${ago(cursor.age)}`
   ].join("\n")

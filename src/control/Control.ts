@@ -12,6 +12,7 @@ import { RpcSerialization, RpcServer } from "effect/rpc"
 import type { SocketServer } from "effect/socket"
 import { ContentStore } from "../content/ContentStore.ts"
 import { Events } from "../events/Events.ts"
+import { FuseSession } from "../fuse/FuseSession.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import type { Environment } from "../platform/Paths.ts"
 import { identity } from "../platform/Processes.ts"
@@ -21,6 +22,7 @@ import { Transfers } from "../transfer/Transfers.ts"
 import { Tree } from "../tree/Tree.ts"
 import { ControlError, ControlRpcs, Status } from "./protocol.ts"
 import * as Registry from "./registry.ts"
+import { requestsOf } from "./requestStatus.ts"
 
 export interface ControlOptions {
   readonly env: Environment
@@ -112,6 +114,7 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
   const lifecycle = yield* Lifecycle
   const [tree, content] = [yield* Tree, yield* ContentStore]
   const [transfers, sync] = [yield* Transfers, yield* Sync]
+  const fuse = yield* FuseSession
   const started = yield* Clock.currentTimeMillis
   const api = yield* ApiAddress
 
@@ -144,6 +147,7 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
       cache: { directory: cacheDirectory, bytes, limit, files },
       items: tree.counts().items,
       cursor: { age: cursorAge === null ? null : cursorAge / 1000, enumerated: tree.cursor().enumerated },
+      requests: requestsOf((yield* fuse.stats).session),
       uptime: (now - started) / 1000,
       fibers: (yield* lifecycle.fibers).map(({ name, owner, state, restarts, lastError }) => ({
         name,

@@ -4,6 +4,35 @@
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
+const Depth = { now: Schema.Int, max: Schema.Int }
+
+/** What the kernel asked of the mount, since it was mounted. */
+export const Requests = Schema.Struct({
+  /** Answered, in this process or natively, and those of them that were answered with an errno. */
+  completed: Schema.Int,
+  errors: Schema.Int,
+  /** Handed to JavaScript. */
+  dispatched: Schema.Int,
+  /** Not answered yet. */
+  pending: Schema.Int,
+  /** Second replies: a mistake in this program. */
+  strays: Schema.Int,
+  /** Waiting for JavaScript, now and at most. */
+  queue: Schema.Struct({ ...Depth, lanes: Schema.Array(Schema.Struct({ name: Schema.String, ...Depth })) }),
+  /** Latency in microseconds; the percentiles are off by at most 6.25 %. */
+  operations: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      count: Schema.Int,
+      errors: Schema.Int,
+      p50: Schema.Finite,
+      p99: Schema.Finite,
+      max: Schema.Finite
+    })
+  )
+})
+export type Requests = typeof Requests.Type
+
 /** `onemount status --json` prints exactly this; scripts depend on the names. */
 export class Status extends Schema.Class<Status>("onemount/control/Status")({
   mountpoint: Schema.String,
@@ -41,6 +70,7 @@ export class Status extends Schema.Class<Status>("onemount/control/Status")({
     /** The whole drive is known. */
     enumerated: Schema.Boolean
   }),
+  requests: Requests,
   /** Seconds since the mount was proven. */
   uptime: Schema.Finite,
   fibers: Schema.Array(

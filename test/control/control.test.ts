@@ -3,6 +3,7 @@ import { connect as connectSocket } from "node:net"
 import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { SessionStats } from "@onemount/fuse-native"
 import { assert, describe, it } from "@effect/vitest"
 import { type Context, Deferred, Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
@@ -10,6 +11,7 @@ import { connect } from "../../src/control/client.ts"
 import * as Control from "../../src/control/Control.ts"
 import * as Registry from "../../src/control/registry.ts"
 import { Events } from "../../src/events/Events.ts"
+import { FuseSession } from "../../src/fuse/FuseSession.ts"
 import { Lifecycle } from "../../src/lifecycle/Lifecycle.ts"
 import { massDeleteReason } from "../../src/sync/brake.ts"
 import { Sync } from "../../src/sync/Sync.ts"
@@ -44,6 +46,30 @@ const root: Item = {
 
 const unsynced = [{ path: "/a", kind: "content", reason: "the server is away" }]
 
+const session: SessionStats = {
+  uptimeMs: 1000,
+  queued: 1,
+  queuedMax: 9,
+  lanes: { high: { now: 1, max: 7 }, normal: { now: 0, max: 2 }, low: { now: 0, max: 1 } },
+  pending: 2,
+  dispatched: 10,
+  completed: 8,
+  errors: 3,
+  strayReplies: 0,
+  contents: 0,
+  handles: 0,
+  waiters: 0,
+  notifications: 0,
+  bytesRead: 0,
+  bytesWritten: 0,
+  bytesFilled: 0,
+  ops: {
+    getattr: { count: 2, errors: 0, p50Us: 10.5, p99Us: 20, maxUs: 30 },
+    lookup: { count: 6, errors: 3, p50Us: 1, p99Us: 2, maxUs: 3 }
+  },
+  capabilities: {}
+}
+
 /** The members that control asks for; any other one would be a TypeError, which fails the test. */
 const partly = <I, S>(service: Context.Service<I, S>, members: Partial<S>): Layer.Layer<I> =>
   Layer.succeed(service, members as S)
@@ -69,6 +95,7 @@ const daemon = (flush: Effect.Effect<typeof unsynced>) =>
         downloads: { active: 1, queued: 0, bytes: 0 }
       })
     }),
+    partly(FuseSession, { stats: Effect.succeed({ session, nodes: 1, handles: 0, running: [] }) }),
     partly(ContentStore, { usage: Effect.succeed({ bytes: 10, limit: 100, files: 2 }) })
   )
 
@@ -95,7 +122,7 @@ describe("control", () => {
       yield* Effect.gen(function* () {
         const entry = yield* onlyEntry(env)
         assert.strictEqual(statSync(entry.socket).mode & 0o777, 0o600)
-        const { uptime, fibers, ...status } = yield* Effect.flatMap(connect(entry), (client) => client.status)
+        const { uptime, fibers, requests, ...status } = yield* Effect.flatMap(connect(entry), (client) => client.status)
         assert.deepEqual(
           { ...status },
           {
@@ -116,6 +143,26 @@ describe("control", () => {
         )
         assert.isAtLeast(uptime, 0)
         assert.deepEqual(fibers, [])
+        assert.deepEqual(requests, {
+          completed: 8,
+          errors: 3,
+          dispatched: 10,
+          pending: 2,
+          strays: 0,
+          queue: {
+            now: 1,
+            max: 9,
+            lanes: [
+              { name: "high", now: 1, max: 7 },
+              { name: "normal", now: 0, max: 2 },
+              { name: "low", now: 0, max: 1 }
+            ]
+          },
+          operations: [
+            { name: "lookup", count: 6, errors: 3, p50: 1, p99: 2, max: 3 },
+            { name: "getattr", count: 2, errors: 0, p50: 10.5, p99: 20, max: 30 }
+          ]
+        })
       }).pipe(Effect.scoped, Effect.provide(running(env)))
       assert.deepStrictEqual(yield* Registry.list(env), [])
     })

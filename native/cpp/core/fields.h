@@ -15,6 +15,9 @@ namespace fuse_native {
 
 constexpr double kLargestInteger = 9007199254740992.0;
 
+/// Whether a size or an offset can go to JavaScript as a number without losing anything.
+inline bool isExact(uint64_t value) { return value < uint64_t{1} << 53; }
+
 /// Reads numbers one after the other, from the scratch array or a packed list; remembers when one was unusable.
 class Fields {
  public:

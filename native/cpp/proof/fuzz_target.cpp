@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "../core/record.h"
+#include "../core/request_queue.h"
 #include "../core/utf8.h"
 #include "../transport/decode.h"
 #include "../transport/mount_table.h"
@@ -89,10 +90,43 @@ void records(const std::string& bytes) {
   isUtf8(bytes);
 }
 
+// Each byte pushes a record or takes some; none may overtake an earlier one with one of its keys.
+void queue(const std::string& bytes) {
+  RequestQueue queue(bytes.size() + 1, [] {});
+  std::vector<std::pair<uint64_t, uint64_t>> waiting;  // number, keys as bits
+  uint64_t number = 0;
+  for (const char byte : bytes) {
+    const auto bits = static_cast<unsigned char>(byte);
+    if ((bits & 1) == 0) {
+      Record record(Op::Unlink);
+      record.integer(++number).in(static_cast<Lane>(1 + (bits >> 1) % 3));
+      for (uint64_t key = 0; key < 4; key++) {
+        if ((bits >> 4 >> key & 1) != 0) record.after(key);
+      }
+      waiting.emplace_back(number, bits >> 4);
+      queue.push(std::move(record));
+      continue;
+    }
+    uint64_t words[32];
+    const size_t used = queue.take(words, 32, 1 + (bits >> 1) % 16);
+    for (size_t at = 0; at < used; at += 2) {
+      double taken;
+      std::memcpy(&taken, &words[at + 1], sizeof taken);
+      auto found = waiting.begin();
+      while (found != waiting.end() && found->first != static_cast<uint64_t>(taken)) ++found;
+      require(found != waiting.end());
+      for (auto earlier = waiting.begin(); earlier != found; ++earlier) require((earlier->second & found->second) == 0);
+      waiting.erase(found);
+    }
+  }
+  require(queue.depth().all.now == waiting.size());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  constexpr void (*parsers[])(const std::string&) = {extents, structures, directory, notifications, mounts, records};
+  constexpr void (*parsers[])(const std::string&) = {extents, structures, directory, notifications,
+                                                     mounts,  records,    queue};
   if (size == 0) return 0;
   // A copy of exactly this length, so that reading past it is noticed.
   parsers[data[0] % (sizeof parsers / sizeof parsers[0])](std::string(data + 1, data + size));

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cmath>
 
+#include "../core/fields.h"
 #include "upcall.h"
 
 namespace fuse_native {
@@ -49,6 +50,8 @@ void Session::read(fuse_req_t request, uint64_t node, size_t size, uint64_t offs
   const auto handle = handles_.find(number);
   if (handle == nullptr) return answer(request, Op::Read, monotonicNs(), EBADF);
   if (handle->content == nullptr) {
+    // No file is that large, so this is behind its end.
+    if (!isExact(offset)) return answerRead(request, monotonicNs(), 0, nullptr, 0);
     Upcall call(request, Op::Read, node);
     call.pending.handle = handle;
     call.pending.size = size;
@@ -179,6 +182,7 @@ void Session::fallocate(fuse_req_t request, uint64_t node, int mode, uint64_t of
                         uint64_t number) {
   const auto handle = handles_.find(number);
   if (handle == nullptr) return answer(request, Op::FAllocate, monotonicNs(), EBADF);
+  if (!isExact(offset + length)) return answer(request, Op::FAllocate, monotonicNs(), EFBIG);
   Upcall call(request, Op::FAllocate, node);
   call.record.integer(handle->id);
   handle->content == nullptr ? call.record.absent() : call.record.integer(handle->content->id);

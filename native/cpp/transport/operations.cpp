@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "../core/fields.h"
 #include "../core/utf8.h"
 #include "upcall.h"
 
@@ -59,6 +60,10 @@ void timeFields(Record& record, bool set, bool now, const timespec& time) {
 }
 
 void setattr(fuse_req_t request, fuse_ino_t node, struct stat* attr, int valid, fuse_file_info* info) {
+  if ((valid & FUSE_SET_ATTR_SIZE) != 0 && !isExact(static_cast<uint64_t>(attr->st_size))) {
+    fuse_reply_err(request, EFBIG);
+    return;
+  }
   Upcall call(request, Op::SetAttr, node);
   call.pending.startsChange = info == nullptr;
   Record& record = call.record;
