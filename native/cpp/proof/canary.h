@@ -34,10 +34,17 @@ inline int race() {
   return shared;
 }
 
+inline int leak() {
+  static int* volatile last = nullptr;
+  for (int i = 0; i < 2; i++) last = new int(i);
+  return *last;
+}
+
 inline int provoke(const std::string& mistake) {
   if (mistake == "use-after-free") return useAfterFree();
   if (mistake == "overflow") return overflow();
   if (mistake == "race") return race();
+  if (mistake == "leak") return leak();
   return -1;
 }
 

@@ -5,5 +5,6 @@ int main() {
     test.run();
     std::printf("ok %s\n", test.name);
   }
+  std::printf("%zu core tests passed\n", fuse_native_test::tests().size());
   return 0;
 }
