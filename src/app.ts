@@ -130,6 +130,7 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
   const fuse = FuseSession.layer({
     mountpoint,
     allowOther: mount.allowOther,
+    passthrough: mount.passthrough === "auto",
     unmountDeadline: shutdown.unmount
   })
   const filesystem = Filesystem.layer({

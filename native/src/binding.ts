@@ -41,7 +41,8 @@ export interface Binding {
     maxTransfer: number,
     scratch: Float64Array,
     table: NativeTable,
-    onRequests: () => void
+    onRequests: () => void,
+    passthrough: boolean
   ): NativeSession | MountFailure
   take(session: NativeSession, buffer: Float64Array, limit: number): number
   notify(session: NativeSession, packed: Float64Array, count: number): number
@@ -62,6 +63,7 @@ export interface Binding {
   close(session: NativeSession): number
   abandon(session: NativeSession): number
   statistics(session: NativeSession, out: Float64Array): number
+  passthroughRefusal(session: NativeSession): string
 
   replyError(session: NativeSession, id: number, errno: number): number
   replyOk(session: NativeSession, id: number): number
@@ -121,6 +123,7 @@ export interface Binding {
     length: number
   ): number | Promise<number | readonly [hash: string, length: number]>
   syncFile(path: string): number | Promise<number>
+  ownFile(path: string): number | Promise<number>
 }
 
 const locate = (): string => {

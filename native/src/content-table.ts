@@ -116,7 +116,9 @@ export class ContentTable {
       dirty: extents[1],
       handles: at(7),
       waiters: at(8),
-      frozen: at(9) === 1
+      frozen: at(9) === 1,
+      passing: at(10),
+      outsideWriters: at(11)
     }
   }
 
@@ -157,7 +159,7 @@ export class ContentTable {
 
   /**
    * Forgets every range that was not changed here: it is asked for again by the next reader. Handles stay; what the
-   * kernel has cached of the file is the caller's to invalidate afterwards.
+   * kernel has cached of the file is the caller's to invalidate afterwards. EBUSY while the kernel reads the file itself.
    */
   drop(id: ContentId): void {
     this.#check("drop", binding.dropContent(this.#native, id))
@@ -165,7 +167,8 @@ export class ContentTable {
 
   /**
    * Until `thaw` the present backing file keeps its valid bytes as they are: the first change copies it (a reflink
-   * where possible), renames the copy over `path` and goes on there. `fd` is that file for reading; close it when done.
+   * where possible), renames the copy over `path` and goes on there. While the kernel serves handles from the file itself,
+   * the copy is made at once and is what is frozen. `fd` is the frozen file for reading; close it when done.
    * In the order of the calls on this content, so behind a copy that is under way. EBUSY when it is frozen already.
    */
   async freeze(id: ContentId): Promise<{ readonly generation: number; readonly fd: number }> {

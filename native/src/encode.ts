@@ -48,6 +48,7 @@ export const putOpen = (out: Float64Array, at: number, open: OpenReply): void =>
   out[at + 2] = open.content ?? 0
   out[at + 3] = open.keepCache ? 1 : 0
   out[at + 4] = open.directIo === true ? 1 : 0
+  out[at + 5] = open.passthrough === true ? 1 : 0
 }
 
 export const putStatFs = (out: Float64Array, stat: StatFs): void => {

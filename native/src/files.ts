@@ -22,6 +22,17 @@ export const quickXorHashFile = async (path: string | number, length?: number): 
   return { hash: result[0], length: result[1] }
 }
 
+/**
+ * Makes sure that nobody else has the file of this name open, by giving the name a copy (on the disk when it resolves)
+ * when somebody has. Does nothing when there is no such file, or where leases (fcntl(2), F_SETLEASE) do not tell.
+ * Resolves with whether it was copied; rejects with FuseError.
+ */
+export const ownFile = async (path: string): Promise<boolean> => {
+  const result = await binding.ownFile(checkPath("ownFile", path))
+  if (result < 0) throw failure(-result, "ownFile", path)
+  return result === 1
+}
+
 /** fsync(2) of a file or directory, off the JavaScript thread. Rejects with FuseError. */
 export const syncFile = async (path: string): Promise<void> => {
   const result = await binding.syncFile(checkPath("syncFile", path))

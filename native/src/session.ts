@@ -95,7 +95,8 @@ export class Session {
       checked.maxTransfer,
       scratch,
       table,
-      onRequests
+      onRequests,
+      checked.passthrough
     )
     if (isFailure(native)) {
       throw failure(-native[0], "mount", native[1].trim() || checked.mountpoint)
@@ -245,6 +246,12 @@ export class Session {
     binding.close(this.#native)
     onEvent({ type: "complete", report })
     return report
+  }
+
+  /** Why the kernel does not read and write files itself (`OpenReply.passthrough`); undefined when it does. */
+  passthroughRefusal(): string | undefined {
+    const reason = binding.passthroughRefusal(this.#native)
+    return reason === "" ? undefined : reason
   }
 
   stats(): SessionStats {

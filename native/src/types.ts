@@ -73,6 +73,11 @@ export interface OpenReply {
   readonly keepCache: boolean
   /** Bypass the page cache (FOPEN_DIRECT_IO). */
   readonly directIo?: boolean
+  /**
+   * The kernel may read and write the content's backing file itself, without a request (FOPEN_PASSTHROUGH). Done where
+   * the session can and all of the content is here; default false. Vouch for the bytes: nobody looks at them any more.
+   */
+  readonly passthrough?: boolean
 }
 
 /** One entry of a directory page. `offset` is the cookie that continues after it. `entry` only in readdirplus pages. */
@@ -233,6 +238,8 @@ export interface MountOptions {
   readonly queueLimit?: number
   /** Largest write and read in bytes, 4096..1 MiB, default 1 MiB. */
   readonly maxTransfer?: number
+  /** Agree with the kernel on passthrough where it and our privileges allow it (`OpenReply.passthrough`), default true. */
+  readonly passthrough?: boolean
 }
 
 /** Byte ranges as alternating start, end pairs in ascending order, half open, never touching each other. */
@@ -271,6 +278,13 @@ export interface ContentState {
   /** Parked readers. */
   readonly waiters: number
   readonly frozen: boolean
+  /** Handles that the kernel serves from the backing file itself. */
+  readonly passing: number
+  /**
+   * Those of them that may write. While there are any, `size` and `mtime` follow the file, and the content does not become
+   * clean; after a forced unmount they stay counted, because programs may go on writing to the file.
+   */
+  readonly outsideWriters: number
 }
 
 export interface Invalidation {

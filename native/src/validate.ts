@@ -92,7 +92,8 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
     "readOnly",
     "threads",
     "queueLimit",
-    "maxTransfer"
+    "maxTransfer",
+    "passthrough"
   ])
   return {
     mountpoint: checkString("mount", "mountpoint", options.mountpoint),
@@ -102,7 +103,8 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
     readOnly: checkFlag("mount", "readOnly", options.readOnly),
     threads: checkInteger("mount", "threads", options.threads ?? 4, 1, 16),
     queueLimit: checkQueueLimit("mount", options.queueLimit),
-    maxTransfer: checkInteger("mount", "maxTransfer", options.maxTransfer ?? 1 << 20, 4096, 1 << 20)
+    maxTransfer: checkInteger("mount", "maxTransfer", options.maxTransfer ?? 1 << 20, 4096, 1 << 20),
+    passthrough: checkFlag("mount", "passthrough", options.passthrough ?? true)
   }
 }
 

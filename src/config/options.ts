@@ -99,6 +99,14 @@ export const options = {
       doc: "Other users may use the mount (needs user_allow_other in /etc/fuse.conf unless mounted by root).",
       ...restart
     }),
+    passthrough: Kind.choice({
+      default: "auto",
+      values: ["auto", "off"],
+      doc:
+        "Whether the kernel may read and write files that are wholly here by itself, at the speed of the disk below " +
+        "(Linux 6.9, mounted by root). auto: where it can.",
+      ...restart
+    }),
     timeout: Kind.duration({
       default: 60_000,
       minimum: 1000,

@@ -14,6 +14,7 @@ import { ContentKey } from "../tree/Item.ts"
 /** What the disk says about a backing file. Sizes in bytes. */
 export interface FileFacts {
   readonly size: number
+  /** When it was written last, about: a file that the kernel writes itself carries a mark instead, see `factsOf`. */
   readonly mtime: Time
   /** Allocated, holes not counted. */
   readonly diskBytes: number
@@ -112,11 +113,17 @@ export const makeContentFiles = (directory: string): ContentFiles => {
   return { path, folder, facts, remove, removeLater, removeCopy, setAside, list, disk }
 }
 
-export const factsOf = (stat: fs.BigIntStats): FileFacts => ({
-  size: Number(stat.size),
-  mtime: { sec: Number(stat.mtimeNs / 1_000_000_000n), nsec: Number(stat.mtimeNs % 1_000_000_000n) },
-  diskBytes: Number(stat.blocks) * blockSize
-})
+/** The binding's mark in place of an mtime (native/cpp/core/content_passthrough.cpp), in nanoseconds. */
+const mark = 1_000_000_000n
+
+export const factsOf = (stat: fs.BigIntStats): FileFacts => {
+  const written = stat.mtimeNs === mark ? stat.ctimeNs : stat.mtimeNs
+  return {
+    size: Number(stat.size),
+    mtime: { sec: Number(written / 1_000_000_000n), nsec: Number(written % 1_000_000_000n) },
+    diskBytes: Number(stat.blocks) * blockSize
+  }
+}
 
 const shard = (key: ContentKey): string => (key % 256).toString(16).padStart(2, "0")
 const shards = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"))

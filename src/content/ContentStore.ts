@@ -88,6 +88,10 @@ export class ContentStore extends Context.Service<
     setTime(item: Item, mtime: Time): Effect.Effect<void, ContentError>
     /** Records edits since the last commit with their intent; nothing to do when there are none. */
     commit(content: ContentId): Effect.Effect<void, ContentError>
+    /** Somebody who could write is gone: `commit`, or nobody edits it any more if there was nothing to commit. */
+    written(content: ContentId): Effect.Effect<void, ContentError>
+    /** Nobody has to look at the body's bytes again, and its row knows all of them: the kernel may serve it itself. */
+    isTrusted(content: ContentId): boolean
     /** commit, then data and journal on the disk before it returns (power loss). */
     fsync(content: ContentId): Effect.Effect<void, ContentError>
     /** Needs a complete body (hydrate first): Incomplete otherwise. */

@@ -41,6 +41,10 @@ export interface Body {
   saving: boolean
   /** Written or filled since its row was brought up to date, or about to be: its close has to be recorded. */
   touched: boolean
+  /** Its row says that it is being edited, and no commit followed yet. */
+  asked: boolean
+  /** Nobody has to look at its bytes again: they were written here, or compared with the server's hash, or kept from before. */
+  trusted: boolean
   /** Its row says that it is being edited since it was made, so its first write does not ask. */
   permitted: boolean
   /** When its use was last recorded, milliseconds since the epoch. */
@@ -177,6 +181,8 @@ const enter = (
     diskBytes,
     lastUsed,
     touched: permitted,
+    asked: false,
+    trusted: extents.firstGap(valid, 0, size) === undefined,
     permitted,
     ino: item.ino,
     references: 0,
@@ -242,8 +248,10 @@ export const closeBody = (store: Store, body: Body, now: number): Closed => {
   table.close(body.content)
   bodies.delete(body.content)
   if (item !== undefined && item.parent !== null) {
-    const known = !body.touched && !unrecorded && now - body.lastUsed < useResolution
-    if (!known) rows.used(body.key, { diskBytes: measure(store, body), now, editing: unrecorded })
+    // Whoever writes to the file without us, after a forced unmount, is looked after by the next start.
+    const editing = unrecorded || (state?.outsideWriters ?? 0) > 0
+    const known = !body.touched && !editing && now - body.lastUsed < useResolution
+    if (!known) rows.used(body.key, { diskBytes: measure(store, body), now, editing })
     return { _tag: "Kept" }
   }
   const replaced = item === undefined ? tree.get(body.ino) : undefined

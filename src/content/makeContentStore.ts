@@ -108,6 +108,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
     body.touched = true
     if (table.state(body.content)?.modified !== true) {
       ownerOf(store, body)
+      body.asked = true
       yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
     }
     yield* attemptPromise(`change body ${body.key}`, change)
@@ -134,6 +135,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
       else count(-bytes.length)
     }
     body.touched = true
+    body.trusted = false
     body.filling++
     count(bytes.length)
     yield* Effect.onExit(
@@ -187,6 +189,14 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
         if (item.content !== null && bodies.has(ContentId(item.content))) table.setTime(ContentId(item.content), mtime)
       }),
     commit,
+    written: Effect.fnUntraced(function* (content) {
+      const body = bodies.get(content)
+      if (body !== undefined) yield* settling.written(body)
+    }),
+    isTrusted: (content) => {
+      const body = bodies.get(content)
+      return body !== undefined && body.trusted && body.unsaved === 0 && body.filling === 0
+    },
     fsync: Effect.fnUntraced(function* (content) {
       yield* settling.fsync(yield* bodyOf(content))
     }),

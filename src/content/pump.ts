@@ -39,6 +39,7 @@ export const makePump = Effect.fnUntraced(function* (store: Store, wake: Queue.D
     ownerOf(store, body)
     yield* keeper.makeRoomToWrite(0)
     body.touched = true
+    body.asked = true
     yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
     return 0
   })

@@ -7,14 +7,14 @@
  * server's: it is moved to the recovered folder and the item is a ghost again.
  */
 import { Clock, Effect } from "effect"
-import type { Extents } from "@onemount/fuse-native"
+import { type Extents, ownFile } from "@onemount/fuse-native"
 import { Events } from "../events/Events.ts"
 import type { ContentKey, Item } from "../tree/Item.ts"
 import type { Tree } from "../tree/Tree.ts"
 import { ContentError } from "./ContentError.ts"
 import type { ContentFiles, FileFacts } from "./ContentFiles.ts"
 import { type ContentRow, type ContentRows, isEdited } from "./ContentRows.ts"
-import { attempt, fromTree } from "./errors.ts"
+import { attempt, attemptPromise, fromTree } from "./errors.ts"
 import * as extents from "./extents.ts"
 
 export interface Remains {
@@ -83,6 +83,8 @@ const recoverEdit = Effect.fnUntraced(function* (remains: Remains, row: ContentR
   const item = tree.get(ino)
   if (item?.content !== key) return
   if (item.parent === null) return yield* attempt(`drop body ${key}`, () => dropBody(remains, key))
+  // Programs of the last run that the kernel served may have it open, and go on writing to it.
+  yield* attemptPromise(`take body ${key} over`, () => ownFile(files.path(key)))
   const facts = yield* attempt(`look at body ${key}`, () => files.facts(key))
   if (facts === undefined) {
     return yield* new ContentError({ reason: "Io", detail: `the content file of ${item.name} is missing` })

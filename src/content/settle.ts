@@ -20,6 +20,8 @@ const settleAttempts = 3
 
 export interface Settling {
   commit(body: Body): Effect.Effect<void, ContentError>
+  /** As `commit`; without changes the edit that was announced ends. */
+  written(body: Body): Effect.Effect<void, ContentError>
   fsync(body: Body): Effect.Effect<void, ContentError>
   saveExtents(body: Body): Effect.Effect<void, ContentError>
   /** Are enough unsaved bytes here, or the last ones? */
@@ -74,8 +76,10 @@ export const makeSettling = (store: Store): Settling => {
       body.savedAt = now
       body.lastUsed = now
       body.permitted = false
+      if (extents.firstGap(dirty, 0, size) === undefined) body.trusted = true
       // Makes the next write ask again. When one came in meanwhile, it asked before the commit, which forgot it.
       body.touched = !table.markClean(body.content, generation)
+      body.asked = body.touched
       if (body.touched) rows.editing(body.key, true)
     })
     yield* Effect.uninterruptible(Effect.andThen(recorded, noted))
@@ -89,6 +93,22 @@ export const makeSettling = (store: Store): Settling => {
   }
 
   const commit = (body: Body) => Semaphore.withPermit(body.lock, record(body))
+
+  /** A permission to write that was not used: whoever opens a file that the kernel serves itself has to ask first. */
+  const endEdit = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
+    if (!body.asked || bodies.get(body.content) !== body || !table.markClean(body.content, body.committed)) return
+    yield* Effect.mapError(tree.endEdit(body.ino, body.key), fromTree)
+    body.asked = false
+  })
+
+  /** Whoever waited for the lock may find that another one has closed the body. */
+  const whileOpen = (body: Body, work: Effect.Effect<void, ContentError>) =>
+    Semaphore.withPermit(
+      body.lock,
+      Effect.suspend(() => (bodies.get(body.content) === body ? work : Effect.void))
+    )
+
+  const written = (body: Body) => whileOpen(body, Effect.andThen(record(body), endEdit(body)))
 
   const fsync = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
     yield* commit(body)
@@ -123,8 +143,7 @@ export const makeSettling = (store: Store): Settling => {
 
   const settle = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
     if (ownerOf(store, body) === undefined) return
-    yield* commit(body)
-    yield* saveExtents(body)
+    yield* whileOpen(body, Effect.andThen(record(body), save(body)))
   })
 
   /** Is there something to settle that has a place? */
@@ -152,8 +171,12 @@ export const makeSettling = (store: Store): Settling => {
   const finish = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
     for (let tries = 0; tries < settleAttempts; tries++) {
       if (body.references > 0 || bodies.get(body.content) !== body) return
-      if (!unsettled(body)) return yield* closeNow(body)
-      yield* settle(body)
+      if (unsettled(body)) {
+        yield* settle(body)
+        continue
+      }
+      yield* endEdit(body)
+      return yield* closeNow(body)
     }
   })
 
@@ -167,6 +190,7 @@ export const makeSettling = (store: Store): Settling => {
 
   return {
     commit,
+    written,
     fsync,
     saveExtents,
     isSaveDue,

@@ -87,7 +87,12 @@ export const verifyBody = Effect.fnUntraced(function* (store: Store, body: Body)
   const { hash, length } = yield* attemptPromise(`hash body ${key}`, () =>
     quickXorHashFile(files.path(key), item.size + 1)
   )
-  if (hash === item.hash && length === item.size) return yield* attempt(`record body ${key}`, () => rows.verified(key))
+  if (hash === item.hash && length === item.size) {
+    return yield* attempt(`record body ${key}`, () => {
+      rows.verified(key)
+      body.trusted = true
+    })
+  }
   // Under the lock: a save in progress would record what is dropped here.
   const dropped = yield* Semaphore.withPermit(
     body.lock,

@@ -65,6 +65,8 @@ export interface Change {
 export interface Opened {
   readonly stat: Stat
   readonly content: ContentId
+  /** All of it is here and nobody has to look at it: the kernel may read and write it without asking. */
+  readonly trusted: boolean
 }
 
 export class Filesystem extends Context.Service<

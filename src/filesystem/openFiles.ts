@@ -89,7 +89,14 @@ export const make = (layers: {
       )
     })
 
+  /** What was written after the last close, by a mapping, and with passthrough all that no close told. */
+  const written = (ino: Ino, body: ContentId) =>
+    Effect.catch(recorded(ino) ? content.written(body) : Effect.void, (error) =>
+      Effect.logError(`changes of item ${ino} are not recorded yet: ${error.message}`)
+    )
+
   const release = Effect.fnUntraced(function* (ino: Ino, body: ContentId, writable: boolean): Effect.fn.Return<void> {
+    if (writable) yield* written(ino, body)
     yield* content.release(body)
     leave(ino, writable)
     yield* reclaim(ino)
@@ -104,7 +111,8 @@ export const make = (layers: {
       yield* release(item.ino, body.content, writable)
       return yield* fail("Stale", `${item.name} was removed while it was opened`)
     }
-    return { stat: attributes.stat(current, body.content), content: body.content }
+    const { content: id } = body
+    return { stat: attributes.stat(current, id), content: id, trusted: content.isTrusted(id) }
   })
 
   /** Changes of a removed file are nobody's business but its handles'. */

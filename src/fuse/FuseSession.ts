@@ -33,6 +33,8 @@ export interface FuseSessionOptions {
   readonly fsName?: string
   readonly allowOther?: boolean
   readonly readOnly?: boolean
+  /** The kernel may serve files that are wholly here itself, where it and we can; default true. */
+  readonly passthrough?: boolean
   /** How long a busy mount is asked politely when the scope closes, in milliseconds; default 8,000. */
   readonly unmountDeadline?: number
   /** Limit for the first read through the mount, in milliseconds; default 5,000. */
@@ -48,6 +50,8 @@ export interface FuseSessionOptions {
 
 export interface FuseStats {
   readonly session: SessionStats
+  /** Why the kernel does not serve files itself; undefined when it does. */
+  readonly passthroughRefusal: string | undefined
   /** Inodes the kernel holds. */
   readonly nodes: number
   readonly handles: number
@@ -140,6 +144,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
     closed,
     stats: Effect.sync(() => ({
       session: session.stats(),
+      passthroughRefusal: session.passthroughRefusal(),
       nodes: nodes.size,
       handles: handles.size,
       running: dispatch.running()
@@ -163,7 +168,8 @@ const mount = (options: FuseSessionOptions, content: ContentStore["Service"], on
           fsName: options.fsName ?? "onemount",
           subtype: "onemount",
           allowOther: options.allowOther ?? false,
-          readOnly: options.readOnly ?? false
+          readOnly: options.readOnly ?? false,
+          passthrough: options.passthrough ?? true
         },
         content.table,
         onRequests

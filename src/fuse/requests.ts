@@ -149,7 +149,8 @@ export const make = (layers: RequestLayers) => {
     const { ino } = opened.stat.item
     const handle = handles.open({ node, ino, content, writable })
     // A node has one content for life, so its pages stay right, unless another spelling may write behind its back.
-    return { handle, content, keepCache: !nodes.hasAliases || nodes.nodes(ino).length < 2 }
+    const keepCache = !nodes.hasAliases || nodes.nodes(ino).length < 2
+    return { handle, content, keepCache, passthrough: opened.trusted }
   }
 
   const open = Effect.fnUntraced(function* ({ node, flags }: On<"open">) {

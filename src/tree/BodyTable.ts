@@ -18,6 +18,8 @@ export interface Body {
 export interface BodyTable {
   get(key: ContentKey): Body | undefined
   edit(key: ContentKey): void
+  /** What `edit` announced did not come. */
+  unedit(key: ContentKey): void
   /** `now` is the time of this use, milliseconds since the epoch. */
   commit(commit: ContentCommit, now: number): void
   /** Not the item's content any more: goes when nobody reads it. */
@@ -37,6 +39,7 @@ export const makeBodyTable = (db: Database): BodyTable => {
     "SELECT version, generation, complete, editing FROM contents WHERE key = ?"
   )
   const edit = db.prepare("UPDATE contents SET editing = 1 WHERE key = ?")
+  const unedit = db.prepare("UPDATE contents SET editing = 0 WHERE key = ?")
   const commit = db.prepare(`UPDATE contents SET size = ?, mtime_sec = ?, mtime_nsec = ?, generation = ?, valid = ?,
     dirty = ?, complete = coalesce(?, complete), editing = 0, stale = 0,
     disk_bytes = coalesce(?, disk_bytes), last_used = max(last_used, ?) WHERE key = ?`)
@@ -51,6 +54,7 @@ export const makeBodyTable = (db: Database): BodyTable => {
       return { ...row, complete: row.complete === 1, editing: row.editing === 1 }
     },
     edit: (key) => void edit.run(key),
+    unedit: (key) => void unedit.run(key),
     commit: ({ content, size, mtime, generation, valid, dirty, complete, diskBytes }, now) => {
       const whole = complete === undefined ? null : Number(complete)
       commit.run(size, mtime.sec, mtime.nsec, generation, valid, dirty, whole, diskBytes ?? null, now, content)

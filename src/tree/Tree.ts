@@ -145,6 +145,8 @@ export class Tree extends Context.Service<
     exchange(a: Ino, b: Ino, now: Time): Effect.Effect<void, TreeError>
     /** A body is about to be changed: recorded so that a crash knows which bodies may hold unrecorded writes. */
     beginEdit(ino: Ino, content: ContentKey): Effect.Effect<void, TreeError>
+    /** What `beginEdit` recorded did not come; the body is as it was. */
+    endEdit(ino: Ino, content: ContentKey): Effect.Effect<void, TreeError>
     /** The edited body as of a close or fsync, with its content intent (`notBefore` = now + window, at most createdAt + maxWait). */
     commitContent(
       ino: Ino,

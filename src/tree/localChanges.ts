@@ -97,6 +97,12 @@ export const beginEdit = (state: TreeState, ino: Ino, content: ContentKey): void
   state.bodies.edit(content)
 }
 
+/** Nothing was written: what the server said meanwhile is no conflict. */
+export const endEdit = (state: TreeState, tx: Tx, ino: Ino, content: ContentKey): void => {
+  state.bodies.unedit(content)
+  settle(state, tx, ino)
+}
+
 /**
  * The edited body becomes the item's content. When it belongs to an older version than the item shows by now (a handle
  * that was open while the server's version changed), that version is the base of the edit, and what the server has is

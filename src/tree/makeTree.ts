@@ -98,6 +98,7 @@ export const makeTree = Effect.gen(function* () {
     rename: (ino, to) => changeAt(milliseconds(to.now), (tx) => Option.fromNullishOr(rename(state, tx, ino, to))),
     exchange: (a, b, now) => changeAt(milliseconds(now), (tx) => exchange(state, tx, a, b, now)),
     beginEdit: (ino, content) => change(() => Local.beginEdit(state, ino, content)),
+    endEdit: (ino, content) => transact((tx) => Local.endEdit(state, tx, ino, content)),
     commitContent: (ino, body, timing) =>
       changeAt(timing.now, (tx) => Local.commitContent(state, tx, ino, body, timing)),
     forget: (ino) => transact(() => Local.forget(state, ino)),
@@ -184,6 +185,7 @@ type LocalChanges =
   | "rename"
   | "exchange"
   | "beginEdit"
+  | "endEdit"
   | "commitContent"
   | "forget"
   | "setXattr"

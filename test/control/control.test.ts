@@ -95,7 +95,9 @@ const daemon = (flush: Effect.Effect<typeof unsynced>) =>
         downloads: { active: 1, queued: 0, bytes: 0 }
       })
     }),
-    partly(FuseSession, { stats: Effect.succeed({ session, nodes: 1, handles: 0, running: [] }) }),
+    partly(FuseSession, {
+      stats: Effect.succeed({ session, nodes: 1, handles: 0, passthroughRefusal: undefined, running: [] })
+    }),
     partly(ContentStore, { usage: Effect.succeed({ bytes: 10, limit: 100, files: 2 }) })
   )
 

@@ -195,12 +195,12 @@ describe("Dispatch", () => {
       const released: Array<unknown> = []
       const { one, ask, reply, session, nodes, handles } = yield* mounted({
         lookup: () => Effect.succeed(statOf(7, "a")),
-        open: () => Effect.succeed({ stat: statOf(7, "a"), content: content(3) }),
+        open: () => Effect.succeed({ stat: statOf(7, "a"), content: content(3), trusted: false }),
         release: (...call) => Effect.sync(() => void released.push(call))
       })
       ask({ op: "lookup", parent: node(1), name: "a" }, { op: "lookup", parent: node(1), name: "a" })
       const opened = reply<OpenReply>(one({ op: "open", node: node(7), flags: constants.O_RDWR }), "replyOpen")
-      assert.deepStrictEqual(opened, { handle: handle(1), content: content(3), keepCache: true })
+      assert.deepStrictEqual(opened, { handle: handle(1), content: content(3), keepCache: true, passthrough: false })
       const answers = session.answers.length
       ask({ op: "release", node: node(7), handle: opened.handle, content: content(3) })
       ask({ op: "release", node: node(7), handle: opened.handle, content: content(3) })
@@ -220,7 +220,7 @@ describe("Dispatch", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const { one } = yield* mounted({
-            open: () => Effect.succeed({ stat: statOf(7, "a"), content: content(3) }),
+            open: () => Effect.succeed({ stat: statOf(7, "a"), content: content(3), trusted: false }),
             release: (...call) => Effect.sync(() => void released.push(call))
           })
           one({ op: "open", node: node(7), flags: 0 })
@@ -328,7 +328,7 @@ describe("Dispatch", () => {
       let current = content(3)
       const { one, reply, error, nodes } = yield* mounted({
         lookup: () => Effect.succeed(statOf(7, "a")),
-        open: () => Effect.sync(() => ({ stat: statOf(7, "a"), content: current })),
+        open: () => Effect.sync(() => ({ stat: statOf(7, "a"), content: current, trusted: false })),
         release: (...call) => Effect.sync(() => void released.push(call)),
         stat: (_, body) =>
           Effect.sync(() => {

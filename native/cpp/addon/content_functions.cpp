@@ -85,7 +85,8 @@ napi_value contentState(napi_env env, napi_callback_info info) {
                             static_cast<double>(s.mtime.tv_nsec), s.mtimeMoved ? 1.0 : 0.0,
                             static_cast<double>(s.generation),    s.modified ? 1.0 : 0.0,
                             s.complete ? 1.0 : 0.0,               static_cast<double>(s.handles),
-                            static_cast<double>(s.waiters),       s.frozen ? 1.0 : 0.0};
+                            static_cast<double>(s.waiters),       s.frozen ? 1.0 : 0.0,
+                            static_cast<double>(s.passing),       static_cast<double>(s.outsideWriters)};
   std::copy(std::begin(numbers), std::end(numbers), handle->scratch);
   napi_value list;
   napi_create_array_with_length(env, 2, &list);

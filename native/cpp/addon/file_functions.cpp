@@ -1,9 +1,10 @@
-// Work on files that belongs to no session: hashing and syncing, on libuv's pool.
+// Work on files that belongs to no session: hashing, syncing and copying, on libuv's pool.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "../core/backing_file.h"
 #include "../core/quick_xor_hash.h"
 #include "arguments.h"
 #include "functions.h"
@@ -13,11 +14,12 @@ namespace fuse_native {
 namespace {
 
 struct FileWork {
-  enum class Kind { Hash, Sync } kind;
+  enum class Kind { Hash, Sync, Own } kind;
   std::string path;
   int fd = -1;
   uint64_t length = 0;
   QuickXorHash hash;
+  bool copied = false;
   int error = 0;
   napi_deferred deferred = nullptr;
   napi_async_work work = nullptr;
@@ -25,6 +27,10 @@ struct FileWork {
 
 void execute(napi_env, void* data) {
   auto& job = *static_cast<FileWork*>(data);
+  if (job.kind == FileWork::Kind::Own) {
+    job.error = ownFile(job.path, job.copied);
+    return;
+  }
   const int own = job.path.empty() ? -1 : ::open(job.path.c_str(), O_RDONLY | O_CLOEXEC);
   if (!job.path.empty() && own < 0) {
     job.error = errno;
@@ -39,13 +45,13 @@ void execute(napi_env, void* data) {
   if (own >= 0) ::close(own);
 }
 
-// Resolves with a negative errno, 0, or [hash, length].
+// Resolves with a negative errno, 0, 1 when it was copied, or [hash, length].
 void complete(napi_env env, napi_status status, void* data) {
   const std::unique_ptr<FileWork> job(static_cast<FileWork*>(data));
   napi_value result, value;
   if (status != napi_ok && job->error == 0) job->error = ECANCELED;
-  if (job->error != 0 || job->kind == FileWork::Kind::Sync) {
-    napi_create_int32(env, -job->error, &result);
+  if (job->error != 0 || job->kind != FileWork::Kind::Hash) {
+    napi_create_int32(env, job->copied ? 1 : -job->error, &result);
   } else {
     const std::string hash = job->hash.finish();
     napi_create_array_with_length(env, 2, &result);
@@ -87,10 +93,19 @@ napi_value syncFile(napi_env env, napi_callback_info info) {
   return arguments.ok() && !job->path.empty() ? start(env, std::move(job)) : arguments.invalid();
 }
 
+// ownFile(path)
+napi_value ownFileOf(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto job = std::make_unique<FileWork>();
+  job->kind = FileWork::Kind::Own;
+  job->path = arguments.text(0);
+  return arguments.ok() && !job->path.empty() ? start(env, std::move(job)) : arguments.invalid();
+}
+
 }  // namespace
 
 void registerFileFunctions(napi_env env, napi_value exports) {
-  const Function functions[] = {{"quickXorHashFile", hashFile}, {"syncFile", syncFile}};
+  const Function functions[] = {{"quickXorHashFile", hashFile}, {"syncFile", syncFile}, {"ownFile", ownFileOf}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }
 

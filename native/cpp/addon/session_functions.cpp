@@ -28,7 +28,7 @@ napi_value mountFailure(napi_env env, int error, const std::string& message) {
 void collected(napi_env env, void* data, void*) { collectHandle<Session>(env, data, sessionEnvironmentEnds); }
 
 // mount(mountpoint, fsName, subtype, allowOther, readOnly, threads, queueLimit, maxTransfer, scratch, table,
-// onRequests)
+// onRequests, passthrough)
 napi_value mount(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   SessionOptions options;
@@ -41,6 +41,7 @@ napi_value mount(napi_env env, napi_callback_info info) {
   options.queueLimit = arguments.integer(6);
   options.maxTransfer = arguments.integer(7);
   auto* table = arguments.table(9);
+  options.passthrough = arguments.flag(11);
   auto handle = std::make_unique<SessionHandle>();
   if (!prepareHandle(arguments, 8, 10, *handle)) return mountFailure(env, EINVAL, "");
   std::string message;
@@ -124,6 +125,17 @@ napi_value notified(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+// passthroughRefusal(session): why the kernel does not serve files itself, empty when it does
+napi_value passthroughRefusal(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  const std::string reason = handle->target->passthroughRefusal();
+  napi_value text;
+  napi_create_string_utf8(env, reason.c_str(), reason.size(), &text);
+  return text;
+}
+
 double microseconds(uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
 // statistics(session, out): 16 numbers, now and largest of each lane, then count, errors, p50, p99, max (us) of each operation number
@@ -178,7 +190,8 @@ void registerSessionFunctions(napi_env env, napi_value exports) {
                                 {"notified", notified},
                                 {"bumpEpoch", bumpEpoch},
                                 {"invalidateAttributes", invalidateAttributes},
-                                {"statistics", statistics}};
+                                {"statistics", statistics},
+                                {"passthroughRefusal", passthroughRefusal}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }
 

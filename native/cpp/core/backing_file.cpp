@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 namespace fuse_native {
 
@@ -65,6 +67,21 @@ int64_t BackingFile::size() const {
   return ::fstat(fd_, &st) == 0 ? st.st_size : -errno;
 }
 
+int BackingFile::stat(struct stat& out) const { return ::fstat(fd_, &out) == 0 ? 0 : errno; }
+
+int BackingFile::setTime(timespec mtime) const {
+  const timespec times[2] = {{0, UTIME_OMIT}, mtime};
+  return ::futimens(fd_, times) == 0 ? 0 : errno;
+}
+
+// A write lease is given to the only one who has the inode open; it is given back at once. Whoever opens the file in
+// between waits that long, and the signal that tells us of it is one that is ignored by default.
+int BackingFile::exclusive() const {
+  if (::fcntl(fd_, F_SETSIG, SIGURG) != 0) return errno;
+  if (::fcntl(fd_, F_SETLEASE, F_WRLCK) != 0) return errno;
+  return ::fcntl(fd_, F_SETLEASE, F_UNLCK) == 0 ? 0 : errno;
+}
+
 int BackingFile::copyTo(const BackingFile& to, uint64_t size, const std::vector<Extent>& ranges) const {
   if (::ioctl(to.fd_, FICLONE, fd_) == 0) return to.truncate(size);
   if (const int error = to.truncate(size)) return error;
@@ -83,6 +100,26 @@ int BackingFile::copyTo(const BackingFile& to, uint64_t size, const std::vector<
     }
   }
   return 0;
+}
+
+int ownFile(const std::string& path, bool& copied) {
+  copied = false;
+  std::shared_ptr<BackingFile> file;
+  const int missing = BackingFile::open(path, O_RDWR, file);
+  if (missing != 0) return missing == ENOENT ? 0 : missing;
+  if (file->exclusive() != EAGAIN) return 0;
+  const int64_t size = file->size();
+  if (size < 0) return static_cast<int>(-size);
+  const std::string copyPath = path + ".copy";
+  std::shared_ptr<BackingFile> copy;
+  if (const int error = BackingFile::open(copyPath, O_RDWR | O_CREAT | O_TRUNC, copy)) return error;
+  const auto length = static_cast<uint64_t>(size);
+  int error = file->copyTo(*copy, length, {{0, length}});
+  if (error == 0) error = copy->sync();
+  if (error == 0 && ::rename(copyPath.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) ::unlink(copyPath.c_str());
+  copied = error == 0;
+  return error;
 }
 
 int BackingFile::copyRange(const BackingFile& to, Extent range) const {

@@ -10,15 +10,18 @@
 //   later writers queue behind it.
 // - While frozen, the file that was open at that moment is never changed any more: the first change copies it, renames
 //   the copy over the path and goes on there.
+// - The kernel may read and write the backing file itself (passthrough, content_passthrough.cpp); then its inode stays
+//   the content's for as long as that lasts, and a snapshot is a copy made at once.
 //
 // Locks: `changing_` is held by whoever changes bytes of the file (write, fill, truncate, allocate, freeze) for as long
-// as that takes; `state_` guards the fields and is never held across I/O. Order: changing_ before state_. Readers take
-// only state_, pick up the file and read outside. The content knows waiters by number only; what becomes of them is
-// its table's job.
+// as that takes; `marking_` by whoever sets or takes the mark that tells whether the kernel wrote; `state_` guards the
+// fields and is never held across I/O. Order: changing_, marking_, state_. Readers take only state_, pick up the file
+// and read outside. The content knows waiters by number only; what becomes of them is its table's job.
 #pragma once
 
 #include <time.h>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -59,6 +62,25 @@ struct ContentSnapshot {
   uint32_t handles;
   size_t waiters;
   bool frozen;
+  /// Handles that the kernel serves itself, and those of them that may write.
+  uint32_t passing;
+  uint32_t outsideWriters;
+};
+
+/// What a handle may do to the file. Only ReadWrite ones can be mapped for writing (mmap(2) needs both).
+enum class Access { Read, Write, ReadWrite };
+
+/// How a handle is served: through our page cache and requests, by the kernel from the backing file, or by requests
+/// without a page cache, because another session's kernel handles read and write the file themselves.
+enum class IoMode { Cached, Passthrough, Direct };
+
+/// A handle that is about to be attached.
+struct Opening {
+  Access access = Access::Read;
+  /// Whose kernel it is; null is nobody who could pass through.
+  const void* session = nullptr;
+  /// Passthrough may begin with this handle.
+  bool mayPass = false;
 };
 
 /// What a read has to do: read `length` bytes of `file` (0 at the end), or wait; then `fetches` is what to ask for.
@@ -119,7 +141,7 @@ class Content {
   void setTime(timespec mtime);
   bool markClean(uint64_t generation);
   /// Forgets every range that was not changed here. `fetches` is what those who wait already now miss as well. 0 or an
-  /// errno.
+  /// errno; EBUSY while the kernel serves handles from the file.
   int drop(std::vector<Extent>& fetches);
   /// EBUSY when frozen already. `file` is the one that will not be changed any more.
   int freeze(uint64_t& generation, std::shared_ptr<BackingFile>& file);
@@ -128,10 +150,27 @@ class Content {
   uint64_t generation();
   bool changedSinceFlush();
   void flushed(uint64_t generation);
-  void attach();
-  void detach();
   uint32_t handles();
   size_t waiters();
+
+  // Passthrough (content_passthrough.cpp)
+  /// Smallest file that is worth it for a reader, in bytes: opening costs 10 us more, reading less per byte.
+  static constexpr uint64_t kPassthroughSize = 256 * 1024;
+  /// Counts a handle and says how it has to be served. All handles that the kernel has open at a time are served alike.
+  IoMode attach(const Opening& opening = {});
+  /// Undoes `attach` for a handle that did not come to be or that nobody uses any more. Returns whether the content
+  /// changed since the mark was taken last. `abandoned`: somebody may go on writing without us, so the writer stays
+  /// counted and the content never becomes clean.
+  bool detach(IoMode mode = IoMode::Cached, Access access = Access::Read, bool abandoned = false);
+  /// Takes over what the kernel wrote: the generation moves when there is anything. May wait for a write(2) to end.
+  void takeMark();
+  /// Whether the next write would ask first.
+  bool needsPermission();
+  /// 0 when nobody but us has the backing file open or mapped, EAGAIN when somebody has, another errno when the
+  /// filesystem cannot tell.
+  int exclusive();
+  std::shared_ptr<BackingFile> file();
+
   /// From here on changes are refused with EBADF; jobs that are still queued end.
   void close();
   bool isClosed();
@@ -153,9 +192,18 @@ class Content {
   int prepareChange(const ExtentMap& kept, uint64_t end, std::shared_ptr<BackingFile>& file);
   int copyOnWrite(const ExtentMap& kept, uint64_t end);
   int punch(const BackingFile& file, int mode, uint64_t offset, uint64_t length);
+  int dropUnchanged(std::vector<Extent>& fetches);
+  int copyForSnapshot(std::shared_ptr<BackingFile>& copy);
+  bool mayBeginLocked(const Opening& opening);
+  /// Requires marking_.
+  bool arm();
+  bool takeMarkLocked();
+  /// Shows what the kernel wrote so far, without taking the mark. Never waits.
+  void look();
 
   const std::string path_;
   std::mutex changing_;
+  std::mutex marking_;
   std::mutex state_;
   std::shared_ptr<BackingFile> file_;
   uint64_t size_;
@@ -176,6 +224,14 @@ class Content {
   bool closed_ = false;
   /// Changes that were begun and not counted in the generation yet.
   uint32_t changes_ = 0;
+  uint32_t passing_ = 0;
+  const void* passer_ = nullptr;
+  uint32_t outsideWriters_ = 0;
+  /// A writer that can map the file was there since the first one came, and the mark was taken meanwhile.
+  bool mappable_ = false;
+  bool unsure_ = false;
+  /// The mark is set: the backing file's mtime tells whether the kernel wrote.
+  std::atomic<bool> armed_{false};
 };
 
 }  // namespace fuse_native

@@ -20,6 +20,7 @@ ReadPlan Content::planLocked(uint64_t offset, size_t length) {
 }
 
 ReadPlan Content::plan(uint64_t offset, size_t length) {
+  look();
   std::lock_guard lock(state_);
   return planLocked(offset, length);
 }

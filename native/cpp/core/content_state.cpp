@@ -40,12 +40,16 @@ int Content::open(const ContentSpec& spec, std::shared_ptr<Content>& out) {
 }
 
 ContentSnapshot Content::snapshot() {
+  look();
   std::lock_guard lock(state_);
-  return {size_,      mtime_,           mtimeMoved_,       generation_,      modified_, valid_.covers(0, size_),
-          valid_.all(), dirty_.all(), handles_, waiters_.size(), frozen_};
+  return {size_,        mtime_,       mtimeMoved_, generation_,      modified_, valid_.covers(0, size_),
+          valid_.all(), dirty_.all(), handles_,    waiters_.size(), frozen_,   passing_,
+          outsideWriters_};
 }
 
 void Content::setTime(timespec mtime) {
+  // What was written before belongs to a generation of its own, else its time would show again.
+  takeMark();
   std::lock_guard lock(state_);
   mtime_ = mtime;
   mtimeMoved_ = false;
@@ -54,7 +58,8 @@ void Content::setTime(timespec mtime) {
 bool Content::markClean(uint64_t generation) {
   std::lock_guard lock(state_);
   // A granted write that has not been applied yet is a change of the next generation already.
-  const bool writing = changes_ > 0 || permission_ == Permission::Asking || permission_ == Permission::Draining;
+  const bool writing = changes_ > 0 || outsideWriters_ > 0 || permission_ == Permission::Asking ||
+                       permission_ == Permission::Draining;
   if (generation_ != generation || writing) return false;
   modified_ = false;
   permission_ = Permission::Ask;
@@ -64,6 +69,17 @@ bool Content::markClean(uint64_t generation) {
 
 int Content::drop(std::vector<Extent>& fetches) {
   std::lock_guard changing(changing_);
+  {
+    std::lock_guard lock(state_);
+    if (passing_ > 0) return EBUSY;
+    changes_ += 1;
+  }
+  const int error = dropUnchanged(fetches);
+  endChange();
+  return error;
+}
+
+int Content::dropUnchanged(std::vector<Extent>& fetches) {
   std::shared_ptr<BackingFile> file;
   // The bytes that come instead must not go into a frozen file either.
   if (const int error = prepareChange(dirty_, UINT64_MAX, file)) return error;
@@ -79,14 +95,21 @@ int Content::drop(std::vector<Extent>& fetches) {
 
 int Content::freeze(uint64_t& generation, std::shared_ptr<BackingFile>& file) {
   std::lock_guard changing(changing_);
-  std::lock_guard lock(state_);
-  if (closed_) return EBADF;
-  if (frozen_) return EBUSY;
-  frozen_ = true;
-  copied_ = false;
-  generation = generation_;
-  file = file_;
-  return 0;
+  takeMark();
+  {
+    std::lock_guard lock(state_);
+    if (closed_) return EBADF;
+    if (frozen_) return EBUSY;
+    frozen_ = true;
+    // The kernel's handles stay with the inode they have: the snapshot gets another one.
+    copied_ = passing_ > 0;
+    generation = generation_;
+    file = file_;
+    if (!copied_) return 0;
+  }
+  const int error = copyForSnapshot(file);
+  if (error != 0) thaw();
+  return error;
 }
 
 int Content::thaw() {
@@ -137,16 +160,19 @@ int Content::copyOnWrite(const ExtentMap& kept, uint64_t end) {
 }
 
 uint64_t Content::size() {
+  look();
   std::lock_guard lock(state_);
   return size_;
 }
 
 uint64_t Content::generation() {
+  takeMark();
   std::lock_guard lock(state_);
   return generation_;
 }
 
 bool Content::changedSinceFlush() {
+  takeMark();
   std::lock_guard lock(state_);
   return generation_ != flushedGeneration_;
 }
@@ -154,16 +180,6 @@ bool Content::changedSinceFlush() {
 void Content::flushed(uint64_t generation) {
   std::lock_guard lock(state_);
   flushedGeneration_ = std::max(flushedGeneration_, generation);
-}
-
-void Content::attach() {
-  std::lock_guard lock(state_);
-  handles_ += 1;
-}
-
-void Content::detach() {
-  std::lock_guard lock(state_);
-  handles_ -= 1;
 }
 
 uint32_t Content::handles() {

@@ -90,6 +90,9 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   /// Calls `done` now or when the write was permitted; then `bytes` were copied.
   void writeOrWait(const ContentPtr& content, WaiterId waiter, const char* bytes, size_t length, uint64_t offset,
                    WriteDone done);
+  /// Asks for permission to change the content without changing it yet. True when there is no need to wait; otherwise
+  /// `done` is called with 0 or a negative errno.
+  bool permitted(const ContentPtr& content, WaiterId waiter, WriteDone done);
   /// True when the waiter will not be called any more.
   bool cancel(WaiterId waiter);
   /// Reads a present range into this thread's buffer and hands it over.

@@ -91,6 +91,15 @@ void ContentTable::writeOrWait(const ContentPtr& content, WaiterId waiter, const
   }
 }
 
+bool ContentTable::permitted(const ContentPtr& content, WaiterId waiter, WriteDone done) {
+  if (!content->body->needsPermission()) return true;
+  await(waiter, {content, 0, 0, nullptr, std::move(done)});
+  // A write of nothing: it asks, waits its turn, and changes nothing.
+  const WriteGate gate = content->body->gate(waiter, 0, nullptr, 0);
+  if (gate == WriteGate::ParkedAndAsk) ask(content);
+  return gate == WriteGate::Open && takeWaiting(waiter).has_value();
+}
+
 void ContentTable::ask(const ContentPtr& content) {
   const WaiterId question = nextWaiter();
   {

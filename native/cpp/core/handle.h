@@ -21,6 +21,9 @@ class Handle {
   const uint64_t node;
   /// Null when reads go up.
   const ContentPtr content;
+  /// What the opener may do, and how the kernel serves it; both as the handle was attached to the content.
+  Access access = Access::Read;
+  IoMode mode = IoMode::Cached;
 
   /// Length in bytes of the sequential run this read belongs to, itself included; 0 when it starts somewhere else.
   /// Read-ahead arrives on several threads at once, so a little disorder still counts as a sequence.

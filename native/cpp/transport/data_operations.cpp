@@ -175,7 +175,7 @@ void Session::fsync(fuse_req_t request, uint64_t node, bool dataOnly, uint64_t n
 void Session::release(fuse_req_t request, uint64_t number) {
   const auto handle = handles_.remove(number);
   answer(request, Op::Release, monotonicNs(), 0);
-  if (handle != nullptr) detachHandle(handle);
+  if (handle != nullptr) handleReleased(handle);
 }
 
 void Session::fallocate(fuse_req_t request, uint64_t node, int mode, uint64_t offset, uint64_t length,

@@ -36,6 +36,7 @@ OpenAnswer decodeOpen(Fields& fields) {
   answer.content = fields.integer();
   answer.keepCache = fields.integer() != 0;
   answer.directIo = fields.integer() != 0;
+  answer.mayPass = fields.integer() != 0;
   return answer;
 }
 

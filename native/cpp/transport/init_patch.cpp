@@ -6,6 +6,8 @@
 
 #include <cstddef>
 
+#include "passthrough.h"
+
 namespace fuse_native {
 
 namespace {
@@ -34,6 +36,8 @@ ssize_t DeviceIo::read(int fd, void* buffer, size_t length) {
   constexpr size_t flagsEnd = sizeof(fuse_in_header) + offsetof(fuse_init_in, flags) + sizeof(uint32_t);
   if (header->opcode == FUSE_INIT && static_cast<size_t>(got) >= flagsEnd) {
     const auto* init = reinterpret_cast<const fuse_init_in*>(header + 1);
+    flags_ = init->flags;
+    if (static_cast<size_t>(got) >= flagsEnd + sizeof(uint32_t)) flags2_ = init->flags2;
     offered_ = (init->flags & FUSE_PARALLEL_DIROPS) != 0;
   }
   return got;
@@ -41,12 +45,17 @@ ssize_t DeviceIo::read(int fd, void* buffer, size_t length) {
 
 ssize_t DeviceIo::writev(int fd, struct iovec* parts, int count) {
   // INIT is the first request, and the kernel sends no other one before it has the reply.
-  if (!initialised_.exchange(true, std::memory_order_acq_rel) && offered_ && count == 2 &&
-      parts[1].iov_len >= offsetof(fuse_init_out, flags) + sizeof(uint32_t)) {
-    static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
-    patched_ = true;
+  if (initialised_.exchange(true, std::memory_order_acq_rel)) return ::writev(fd, parts, count);
+  if (count == 2 && parts[1].iov_len >= offsetof(fuse_init_out, flags) + sizeof(uint32_t)) {
+    if (offered_) {
+      static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= FUSE_PARALLEL_DIROPS;
+      patched_ = true;
+    }
+    passthrough_.answerInit(flags_, flags2_, parts[1].iov_base, parts[1].iov_len);
   }
-  return ::writev(fd, parts, count);
+  const ssize_t written = ::writev(fd, parts, count);
+  if (written > 0) passthrough_.initialised(fd);
+  return written;
 }
 
 }  // namespace fuse_native

@@ -1,6 +1,7 @@
 // The device I/O of a session, with one correction: libfuse 3.14 never tells the kernel that directory operations may
 // run in parallel (FUSE_PARALLEL_DIROPS), although it is asked to; without the flag one slow lookup freezes its whole
-// directory. The INIT exchange passes through here, and the flag is added to the reply when the kernel offered it.
+// directory. The INIT exchange passes through here, and the flag is added to the reply when the kernel offered it. The
+// same goes for passthrough (passthrough.h).
 #pragma once
 
 #include <atomic>
@@ -9,8 +10,12 @@
 
 namespace fuse_native {
 
+class Passthrough;
+
 class DeviceIo {
  public:
+  explicit DeviceIo(Passthrough& passthrough) : passthrough_(passthrough) {}
+
   /// Call after fuse_session_mount and before the first receive. libfuse hands out its user data to the callbacks, so
   /// the session has to carry a `DeviceIo*` resolved by `of`.
   static int install(fuse_session* session);
@@ -22,6 +27,9 @@ class DeviceIo {
   ssize_t writev(int fd, struct iovec* parts, int count);
 
  private:
+  Passthrough& passthrough_;
+  uint32_t flags_ = 0;
+  uint32_t flags2_ = 0;
   std::atomic<bool> initialised_{false};
   std::atomic<bool> offered_{false};
   std::atomic<bool> patched_{false};

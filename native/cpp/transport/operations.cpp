@@ -128,6 +128,7 @@ void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t 
 void open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   Upcall call(request, Op::Open, node);
   call.pending.startsChange = (info->flags & O_ACCMODE) != O_RDONLY;
+  call.pending.flags = info->flags;
   call.record.integer(static_cast<unsigned>(info->flags));
   call.send();
 }
@@ -135,6 +136,7 @@ void open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
   if (refusedName(request, name)) return;
   Upcall call(request, Op::Create, parent);
+  call.pending.flags = info->flags;
   call.record.text(name).integer(mode).integer(static_cast<unsigned>(info->flags));
   call.send();
 }

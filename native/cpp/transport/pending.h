@@ -35,6 +35,8 @@ struct Pending {
   bool plus = false;
   /// Begins a change that nobody has begun yet: refused once the session is on its way out.
   bool startsChange = false;
+  /// Of an open or create, as in open(2).
+  int flags = 0;
   /// Of the content when a flush or fsync was sent up.
   uint64_t generation = 0;
 };

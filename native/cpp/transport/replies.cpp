@@ -40,6 +40,10 @@ int Session::reply(RequestId id, uint64_t accepted, Reply send) {
   return 0;
 }
 
+int Session::replyWith(RequestId id, Op op, const std::function<int(const Pending&)>& send) {
+  return reply(id, mask({op}), send);
+}
+
 void Session::completed(const Pending& pending, int error) {
   statistics_.completed(pending.op, pending.startNs, error != 0);
   statistics_.answered.fetch_add(1, std::memory_order_relaxed);
@@ -80,56 +84,6 @@ int Session::replyNegative(RequestId id, double timeout) {
 int Session::replyAttr(RequestId id, const struct stat& attr, double timeout) {
   return reply(id, mask({Op::GetAttr, Op::SetAttr}), [&](const Pending& p) {
     fuse_reply_attr(p.request, &attr, timeout);
-    return 0;
-  });
-}
-
-void Session::attachHandle(uint64_t node, const OpenAnswer& answer, fuse_file_info& info,
-                           std::shared_ptr<Handle>& handle) {
-  ContentPtr content;
-  if (answer.hasContent && contents_->find(answer.content, content) == 0) content->body->attach();
-  handle = std::make_shared<Handle>(answer.handle, node, content);
-  info.fh = handles_.add(handle);
-  info.keep_cache = answer.keepCache ? 1 : 0;
-  info.direct_io = answer.directIo ? 1 : 0;
-}
-
-void Session::detachHandle(const std::shared_ptr<Handle>& handle) {
-  if (handle->content != nullptr) handle->content->body->detach();
-  pushRelease(*handle);
-}
-
-void Session::pushRelease(const Handle& handle) {
-  Record record(Op::Release);
-  record.integer(handle.node).integer(handle.id).after(handle.node);
-  handle.content == nullptr ? record.absent() : record.integer(handle.content->id);
-  queue_.push(std::move(record));
-}
-
-int Session::replyOpen(RequestId id, const OpenAnswer& answer) {
-  ContentPtr content;
-  if (answer.hasContent && !finished_ && contents_->find(answer.content, content) != 0) return EBADF;
-  return reply(id, mask({Op::Open}), [&](const Pending& p) {
-    fuse_file_info info{};
-    std::shared_ptr<Handle> handle;
-    attachHandle(p.node, answer, info, handle);
-    // No release comes for an open that the caller did not wait for.
-    if (fuse_reply_open(p.request, &info) == -ENOENT && handles_.remove(info.fh) != nullptr) detachHandle(handle);
-    return 0;
-  });
-}
-
-int Session::replyCreate(RequestId id, const fuse_entry_param& entry, const OpenAnswer& answer) {
-  ContentPtr content;
-  if (answer.hasContent && !finished_ && contents_->find(answer.content, content) != 0) return EBADF;
-  return reply(id, mask({Op::Create}), [&](const Pending& p) {
-    fuse_file_info info{};
-    std::shared_ptr<Handle> handle;
-    attachHandle(entry.ino, answer, info, handle);
-    if (fuse_reply_create(p.request, &entry, &info) == -ENOENT) {
-      if (handles_.remove(info.fh) != nullptr) detachHandle(handle);
-      forgotten({{entry.ino, 1}});
-    }
     return 0;
   });
 }

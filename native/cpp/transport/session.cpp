@@ -40,6 +40,7 @@ DeviceIo& deviceIoOf(void* userdata) { return static_cast<Session*>(userdata)->d
 
 Session::Session(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake)
     : options_(options),
+      passthrough_(options.passthrough),
       queue_(options.queueLimit, std::move(wake)),
       contents_(std::move(contents)),
       notifier_(statistics_),
@@ -171,7 +172,13 @@ void Session::stopWaitingForRoom() {
 void Session::loopsEnded() {
   refusing_ = true;
   failPending(ENODEV);
-  for (const auto& handle : handles_.removeAll()) detachHandle(handle);
+  auto left = handles_.removeAll();
+  for (auto& handle : passthrough_.takeKept()) left.push_back(std::move(handle));
+  for (const auto& handle : left) {
+    // Whoever has the backing file open from the kernel may go on writing to it, connection or not.
+    const bool passing = handle->mode == IoMode::Passthrough && handle->access != Access::Read;
+    detachHandle(handle, passing && handle->content->body->exclusive() != 0);
+  }
   // Before anybody hears of it: whoever unmounts because of that has to find it so.
   loopsEnded_ = true;
   machine_.connectionEnded();

@@ -22,6 +22,7 @@
 #include "init_patch.h"
 #include "interrupter.h"
 #include "notifier.h"
+#include "passthrough.h"
 #include "pending.h"
 #include "handle_table.h"
 
@@ -36,6 +37,7 @@ struct SessionOptions {
   unsigned threads = 4;
   size_t queueLimit = 1000;
   size_t maxTransfer = 1 << 20;
+  bool passthrough = true;
 };
 
 struct OpenAnswer {
@@ -44,6 +46,8 @@ struct OpenAnswer {
   ContentId content = 0;
   bool keepCache = false;
   bool directIo = false;
+  /// The kernel may serve the content from its backing file.
+  bool mayPass = false;
 };
 
 struct DirectoryEntry {
@@ -64,6 +68,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   size_t handleCount() { return handles_.size(); }
   ContentTable& contents() { return *contents_; }
   uint32_t capabilities() const { return capabilities_; }
+  /// Why the kernel does not serve files itself; empty when it does.
+  std::string passthroughRefusal() { return passthrough_.reason(); }
 
   // Replies from JavaScript (replies.cpp): 0, EINVAL when the request takes another kind of reply (it stays pending),
   // ENOENT for a number that is unknown or was answered, ENODEV when the end of the session may have answered it. The
@@ -117,11 +123,19 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   void stopWaitingForRoom();
   void loopsEnded();
 
+  /// As `reply`, for other files than replies.cpp.
+  int replyWith(RequestId id, Op op, const std::function<int(const Pending&)>& send);
   template <typename Reply>
   int reply(RequestId id, uint64_t accepted, Reply send);
   void completed(const Pending& pending, int error);
-  void attachHandle(uint64_t node, const OpenAnswer& answer, fuse_file_info& info, std::shared_ptr<Handle>& handle);
-  void detachHandle(const std::shared_ptr<Handle>& handle);
+  struct Opened;
+  int replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer);
+  std::shared_ptr<Opened> attachHandle(uint64_t node, const OpenAnswer& answer, int flags);
+  void awaitPermission(const Pending& pending, const std::shared_ptr<Opened>& opened);
+  void deliver(const Pending& pending, Opened& opened);
+  void undoOpening(Opened& opened);
+  void handleReleased(const std::shared_ptr<Handle>& handle);
+  void detachHandle(const std::shared_ptr<Handle>& handle, bool abandoned = false);
   bool refuse(fuse_req_t request, Op op, uint64_t startNs);
   void publish(Pending pending);
   void answer(fuse_req_t request, Op op, uint64_t startNs, int error);
@@ -134,7 +148,6 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   void ifPending(RequestId id, Send send);
   void endRequest(RequestId id);
   uint64_t failPending(int error);
-  void pushRelease(const Handle& handle);
 
   /// Gives the mountpoint and the content table back.
   void leave();
@@ -147,7 +160,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   const SessionOptions options_;
   fuse_session* session_ = nullptr;
   uint32_t device_ = 0;
-  DeviceIo deviceIo_;
+  Passthrough passthrough_;
+  DeviceIo deviceIo_{passthrough_};
   std::atomic<uint32_t> capabilities_{0};
   bool hasEpoch_ = false;
 

@@ -115,6 +115,8 @@ export class FlatFilesystem {
   readonly silent = new Set<string>()
   /** Opens go through the page cache, and keep it. */
   cached = false
+  /** The kernel may serve them itself. */
+  passthrough = false
   #closed = false
 
   constructor(options: Partial<MountOptions> = {}) {
@@ -193,7 +195,8 @@ export class FlatFilesystem {
           handle: HandleId(request.id),
           content: ContentId(request.node - 1),
           keepCache: this.cached,
-          directIo: !this.cached
+          directIo: !this.cached,
+          passthrough: this.passthrough
         })
       case "flush":
       case "fsync":
