@@ -88,6 +88,8 @@ struct ReadPlan {
   bool present = false;
   std::shared_ptr<BackingFile> file;
   size_t length = 0;
+  /// Content::truncations_ at that time.
+  uint64_t truncations = 0;
   std::vector<Extent> fetches;
 };
 
@@ -207,6 +209,8 @@ class Content {
   std::mutex state_;
   std::shared_ptr<BackingFile> file_;
   uint64_t size_;
+  /// Counts the beginnings and the ends of truncations: odd while one is under way.
+  uint64_t truncations_ = 0;
   timespec mtime_;
   bool mtimeMoved_ = false;
   uint64_t generation_;

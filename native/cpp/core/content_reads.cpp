@@ -16,6 +16,7 @@ ReadPlan Content::planLocked(uint64_t offset, size_t length) {
   plan.length = static_cast<size_t>(end - offset);
   plan.present = valid_.covers(offset, end);
   if (plan.present) plan.file = file_;
+  plan.truncations = truncations_;
   return plan;
 }
 
@@ -71,7 +72,9 @@ ssize_t Content::read(const ReadPlan& plan, void* to, uint64_t offset) {
   if (got < 0 || static_cast<size_t>(got) == plan.length) return got;
   std::lock_guard lock(state_);
   const uint64_t expected = offset >= size_ ? 0 : std::min<uint64_t>(plan.length, size_ - offset);
-  return static_cast<uint64_t>(got) >= expected ? got : -EIO;
+  if (static_cast<uint64_t>(got) >= expected) return got;
+  // The end was here for a while, if a truncation was under way at any time since the read was planned.
+  return plan.truncations % 2 == 1 || plan.truncations != truncations_ ? got : -EIO;
 }
 
 int Content::fill(const char* bytes, uint64_t offset, size_t length, std::vector<WaiterId>& released,

@@ -90,9 +90,15 @@ ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, bool p
 int Content::truncate(uint64_t size, std::vector<WaiterId>& released) {
   std::lock_guard changing(changing_);
   std::shared_ptr<BackingFile> file;
-  if (const int error = prepareChange(valid_, size, file)) return error;
-  if (const int error = file->truncate(size)) return error;
+  if (const int refused = prepareChange(valid_, size, file)) return refused;
+  {
+    std::lock_guard lock(state_);
+    truncations_ += 1;
+  }
+  const int error = file->truncate(size);
   std::lock_guard lock(state_);
+  truncations_ += 1;
+  if (error != 0) return error;
   if (size > size_) {
     valid_.add(size_, size);
     dirty_.add(size_, size);

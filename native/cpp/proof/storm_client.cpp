@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <random>
@@ -17,6 +18,13 @@ namespace {
 
 std::atomic<uint64_t> operations{0};
 std::atomic<uint64_t> wrong{0};
+
+/// Counts it and says what was wrong: where, what the last call returned, and errno.
+void complain(const char* what, ssize_t got, ssize_t expected) {
+  const int error = errno;
+  wrong += 1;
+  std::fprintf(stderr, "wrong: %s returned %zd instead of %zd, errno %d\n", what, got, expected, error);
+}
 
 bool isFilledWith(const std::vector<char>& bytes, ssize_t length, char value) {
   for (ssize_t i = 0; i < length; i++) {
@@ -79,10 +87,13 @@ class Client {
     if (fd < 0) return;
     const char value = static_cast<char>('a' + random_() % 26);
     std::vector<char> bytes(1 + random_() % 200000, value);
-    if (::write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) wrong += 1;
+    const auto size = static_cast<ssize_t>(bytes.size());
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written != size) complain("write", written, size);
     bytes.assign(bytes.size(), 0);
     const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), 0);
-    if (got != static_cast<ssize_t>(bytes.size()) || !isFilledWith(bytes, got, value)) wrong += 1;
+    if (got != size) complain("reading what was written", got, size);
+    else if (!isFilledWith(bytes, got, value)) complain("reading what was written (other bytes)", got, size);
     if (random_() % 16 == 0) ::fsync(fd);
     ::close(fd);
   }
@@ -92,8 +103,11 @@ class Client {
     if (fd < 0) return;
     std::vector<char> bytes(10000, 's');
     const auto at = static_cast<off_t>(random_() % 100000);
-    if (::pwrite(fd, bytes.data(), bytes.size(), at) < 0) wrong += 1;
-    if (::pread(fd, bytes.data(), bytes.size(), 0) < 0) wrong += 1;
+    const auto size = static_cast<ssize_t>(bytes.size());
+    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), at);
+    if (written < 0) complain("writing a shared file", written, size);
+    const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), 0);
+    if (got < 0) complain("reading a shared file", got, size);
     ::close(fd);
   }
 
@@ -101,12 +115,12 @@ class Client {
     const std::string path = folder_ + "/ghost" + std::to_string(random_() % 4);
     const int fd = ::open(path.c_str(), O_RDONLY);
     if (fd < 0) {
-      wrong += 1;
+      complain("opening a ghost", fd, 0);
       return;
     }
     std::vector<char> bytes(65536);
     const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(random_() % (4 << 20)));
-    if (got < 0 || !isFilledWith(bytes, got, 'g')) wrong += 1;
+    if (got < 0 || !isFilledWith(bytes, got, 'g')) complain("reading a ghost", got, static_cast<ssize_t>(bytes.size()));
     ::close(fd);
   }
 

@@ -1,8 +1,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "../core/content.h"
 #include "check.h"
@@ -243,4 +245,19 @@ TEST(content_refuses_a_file_that_is_too_short) {
   CHECK(Content::open(spec, content) == EIO);
   spec.path = "/nonexistent/file";
   CHECK(Content::open(spec, content) == ENOENT);
+}
+
+TEST(content_truncated_under_a_reader_is_short_and_not_broken) {
+  const TemporaryFile file;
+  constexpr uint64_t kSize = 100000;
+  const auto content = ghost(file, 0);
+  std::atomic<bool> over{false};
+  std::thread truncating([&] {
+    std::vector<WaiterId> released;
+    for (int i = 0; i < 5000; i++) CHECK(content->truncate(i % 2 == 0 ? kSize : 0, released) == 0);
+    over = true;
+  });
+  std::vector<char> bytes(kSize);
+  while (!over) CHECK(content->read(content->plan(0, kSize), bytes.data(), 0) >= 0);
+  truncating.join();
 }
