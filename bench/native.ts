@@ -96,6 +96,11 @@ const countRequests = async (field: Field, workload: Workload, key: Key): Promis
 }
 
 const compare = async (field: Field, workload: Workload): Promise<Array<Row>> => {
+  const refusal = field.absent.get(workload.ours)
+  if (refusal !== undefined) {
+    console.log(`${workload.name}: absent: ${refusal}`)
+    return []
+  }
   const keys = [workload.ours, ...workload.comparisons.flatMap(({ peers }) => peers)]
   const present = [...new Set(keys)].filter((key) => field.subjects.has(key))
   const samples = new Map(present.map((key) => [key, [] as Array<number>]))
@@ -159,7 +164,7 @@ const mountAll = async (field: Field, source: string, folder: string): Promise<v
   const kinds = ["cached", "uncached", "direct", "javascript"] as const
   const made = await Promise.allSettled([
     add("hp", passthroughHp(hp, source, folder)),
-    ...kinds.map((kind) => add(`ours ${kind}`, ours(kind, source, folder))),
+    ...[...kinds, "passthrough" as const].map((kind) => add(`ours ${kind}`, ours(kind, source, folder))),
     ...kinds.map((kind) => add(`ll ${kind}`, passthroughLl(ll, kind, source, folder))),
     ...(["cached", "uncached"] as const).map((kind) =>
       add(`fuse-native ${kind}`, fuseNative(npm, kind, source, folder))
@@ -167,6 +172,8 @@ const mountAll = async (field: Field, source: string, folder: string): Promise<v
   ])
   for (const result of made) if (result.status === "rejected") throw result.reason
   interrupted.signal.throwIfAborted()
+  const refusal = await field.subjects.get("ours passthrough")!.say("passthrough")
+  if (refusal !== "") field.absent.set("ours passthrough", refusal)
 }
 
 const run = async (folder: string, field: Field, started: Array<() => Promise<void>>): Promise<Array<Row>> => {

@@ -9,7 +9,8 @@
 //   reread     128 KiB at a time over big.bin, again and again, after an untimed pass
 //   randread   4 KiB at random places of big.bin
 //   walk       readdir and fstatat of the whole tree, once
-//   seqread    big.bin once in `block` bytes, after the kernel was told to forget its pages (operations are MiB)
+//   seqread    big.bin once in `block` bytes, after the kernel was told to forget its pages unless `forget=0` (operations
+//              are MiB)
 //   seqwrite   a new file of `mib` MiB in `block` bytes, and its close (operations are MiB)
 //   create     `files` new files: create, write 4 KiB, close
 //   remove     what `seqwrite` or `create` with the same `tag` and `files` made (not timed)
@@ -39,7 +40,7 @@ namespace {
 
 struct Options {
   long files = 1000, directories = 20, threads = 1, ms = 100, cpu = -1, mib = 64, block = 128 * 1024, warm = 0,
-       server = 0;
+       server = 0, forget = 1;
   std::string tag = "new";
 };
 Options options;
@@ -244,7 +245,7 @@ double createFiles() {
 
 void once(const std::string& workload) {
   const std::string file = options.tag + ".bin";
-  if (workload == "seqread") forgetPages();
+  if (workload == "seqread" && options.forget != 0) forgetPages();
   const int64_t start = now();
   double operations = 0;
   if (workload == "walk") {
@@ -282,7 +283,8 @@ void parse(int count, char** arguments) {
   const std::pair<const char*, long*> numbers[] = {
       {"files", &options.files}, {"directories", &options.directories}, {"threads", &options.threads},
       {"ms", &options.ms},       {"cpu", &options.cpu},                 {"mib", &options.mib},
-      {"block", &options.block}, {"warm", &options.warm},               {"server", &options.server}};
+      {"block", &options.block}, {"warm", &options.warm},               {"server", &options.server},
+      {"forget", &options.forget}};
   for (int i = 3; i < count; i++) {
     const std::string argument = arguments[i];
     const size_t equals = argument.find('=');

@@ -54,7 +54,7 @@ export const product = async (folder: string): Promise<Product> => {
       name: "the product",
       directory,
       pid: server.process.pid,
-      say: async () => undefined,
+      say: async () => "",
       settle: async () => void (await output(spawn(process.execPath, sync, { env }), "onemount sync --wait")),
       stop: async () => {
         await stopMount()

@@ -1,27 +1,32 @@
 /**
  * Our side of bench/native.ts: a folder served through @onemount/fuse-native with its metadata in memory and its files
- * as contents. Usage: server.ts SOURCE MOUNTPOINT TIMEOUT_SECONDS [direct] [javascript]
+ * as contents. Usage: server.ts SOURCE MOUNTPOINT KERNEL_TIMEOUT_SECONDS [direct] [javascript] [passthrough]
  *
- * The folder is read once at the start and belongs to the server then, except for names that others make in it and it
- * never hears of. Prints "mounted"; on standard input, a line "busy" keeps the JavaScript thread busy for 20 of every
- * 40 ms, "idle" ends that, each answered by the same word; SIGTERM unmounts.
+ * The folder is read once at the start. What the binding is told it may repeat for a day, so that every request is
+ * answered natively after the first; with `javascript` it may repeat nothing, so that each one comes up. `direct` keeps
+ * the kernel from caching pages, `passthrough` lets it read and write files itself. Prints "mounted"; on standard input, a
+ * line "busy" keeps the JavaScript thread busy for 20 of every 40 ms, "idle" ends that, each answered by the same word;
+ * "passthrough" is answered by why that does not happen, or an empty line; SIGTERM unmounts.
  */
 import { lstatSync, readdirSync, type Stats, unlinkSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { ContentId, ContentTable, HandleId, NodeId, Session, rootNodeId } from "@onemount/fuse-native"
-import type { Attr, DirEntry, Entry, Request, Time } from "@onemount/fuse-native"
+import { ContentId, ContentTable, Dispatcher, HandleId, NodeId, Session, rootNodeId } from "@onemount/fuse-native"
+import type { Attr, DirEntry, Entry, Time } from "@onemount/fuse-native"
 
-const [ENOENT, ENOSYS, ENODATA] = [2, 38, 61]
+const [ENOENT, ENODATA] = [2, 61]
 const [S_IFMT, S_IFREG] = [0o170000, 0o100000]
 const [source, mountpoint, seconds, ...flags] = process.argv.slice(2)
 if (source === undefined || mountpoint === undefined || seconds === undefined) {
-  throw new Error("usage: server.ts SOURCE MOUNTPOINT TIMEOUT_SECONDS [direct]")
+  throw new Error("usage: server.ts SOURCE MOUNTPOINT KERNEL_TIMEOUT_SECONDS [direct] [javascript] [passthrough]")
 }
+const [directIo, javascript] = [flags.includes("direct"), flags.includes("javascript")]
+const passthrough = flags.includes("passthrough")
+const kernelTimeouts = Number(seconds)
 /** Entries; more would not fit into one of the kernel's pages anyway. */
 const longestPage = 1000
-const timeout = Number(seconds)
-const directIo = flags.includes("direct")
+/** Of the replies: what the binding may repeat. */
+const timeout = javascript ? 0 : kernelTimeouts
 
 interface Node {
   readonly id: NodeId
@@ -31,12 +36,10 @@ interface Node {
   readonly names: Map<string, Node>
   /** Cookies are positions plus one; what was removed leaves a hole. */
   readonly list: Array<DirEntry | undefined>
-  /** The same for pages without attributes. */
-  readonly plainList: Array<DirEntry | undefined>
 }
 
 const nodes = new Map<number, Node>()
-const content = (node: NodeId) => ContentId(node)
+let lastId: number = rootNodeId - 1
 
 const timeOf = (milliseconds: number): Time => ({
   sec: Math.floor(milliseconds / 1000),
@@ -50,20 +53,20 @@ const attrOf = (ino: number, stat: Stats): Attr => {
 }
 
 const makeNode = (path: string, stat: Stats): Node => {
-  const id = NodeId(nodes.size === 0 ? rootNodeId : lastId++)
+  const id = NodeId(++lastId)
   const attr = attrOf(id, stat)
   const entry = { nodeId: id, generation: 0, attr, attrTimeout: timeout, entryTimeout: timeout }
-  const node = { id, path, attr, entry, names: new Map(), list: [], plainList: [] }
+  const node = { id, path, attr, entry, names: new Map(), list: [] }
   nodes.set(id, node)
   return node
 }
-let lastId: number = rootNodeId + 1
 
-const link = (parent: Node, name: string, node: Node): void => {
-  parent.names.set(name, node)
-  const plain = { name, ino: node.id, type: node.attr.mode & S_IFMT, offset: parent.list.length + 1 }
-  parent.list.push({ ...plain, entry: node.entry })
-  parent.plainList.push(plain)
+/** Returns the cookie of the new entry. */
+const link = (parent: Node, name: string, { attr, entry, id }: Node): number => {
+  const offset = parent.list.length + 1
+  parent.names.set(name, get(id))
+  parent.list.push({ name, ino: id, type: attr.mode & S_IFMT, offset, entry })
+  return offset
 }
 
 const scan = (path: string): Node => {
@@ -83,7 +86,7 @@ const get = (id: number): Node => {
 
 /** With the size of what was written. */
 const current = (node: Node): Attr => {
-  const state = written.has(node.id) ? contents.state(content(node.id)) : undefined
+  const state = written.has(node.id) ? contents.state(ContentId(node.id)) : undefined
   if (state !== undefined) node.attr = { ...node.attr, size: state.size, mtime: state.mtime }
   return node.attr
 }
@@ -93,77 +96,67 @@ const written = new Set<number>()
 const opened = new Set<number>()
 let lastHandle = 0
 const open = (node: Node, create = false) => {
+  const content = ContentId(node.id)
   if (!opened.has(node.id)) {
     const { mtime, size } = node.attr
-    contents.open(content(node.id), { path: node.path, create, size, mtime, valid: "all", generation: 0 })
+    contents.open(content, { path: node.path, create, size, mtime, valid: "all", generation: 0 })
     opened.add(node.id)
   }
-  return { handle: HandleId(++lastHandle), content: content(node.id), keepCache: timeout > 0, directIo }
+  return { handle: HandleId(++lastHandle), content, keepCache: kernelTimeouts > 0, directIo, passthrough }
 }
 
-const close = (node: Node): void => {
-  if (!opened.delete(node.id)) return
-  contents.close(content(node.id))
-  written.delete(node.id)
+const remove = (parent: Node, name: string): number => {
+  const node = parent.names.get(name)
+  if (node === undefined) return ENOENT
+  parent.names.delete(name)
+  parent.list[parent.list.findIndex((entry) => entry?.ino === node.id)] = undefined
+  unlinkSync(node.path)
+  // A handle's release comes later than its close; such a body stays until the end.
+  if (contents.state(ContentId(node.id))?.handles === 0) contents.close(ContentId(node.id))
+  return 0
 }
 
 const template = lstatSync(source)
-
-const answers: { readonly [Op in Request["op"]]?: (request: Extract<Request, { op: Op }>) => void } = {
-  lookup: ({ id, name, parent }) => {
-    const node = get(parent).names.get(name)
-    if (node === undefined) session.replyNegative(id, timeout)
-    else session.replyEntry(id, written.has(node.id) ? { ...node.entry, attr: current(node) } : node.entry)
-  },
-  getattr: ({ id, node }) => session.replyAttr(id, current(get(node)), timeout),
-  setattr: ({ id, node }) => session.replyAttr(id, current(get(node)), timeout),
-  open: ({ id, node }) => session.replyOpen(id, open(get(node))),
-  create: ({ id, mode, name, parent }) => {
-    const directory = get(parent)
-    const stat = Object.assign(Object.create(template), { mode: S_IFREG | (mode & 0o7777), size: 0, nlink: 1 })
-    const node = makeNode(join(directory.path, name), stat)
-    const reply = open(node, true)
-    written.add(node.id)
-    link(directory, name, node)
-    session.replyCreate(id, node.entry, reply)
-  },
-  unlink: ({ id, name, parent }) => {
-    const directory = get(parent)
-    const node = directory.names.get(name)
-    if (node === undefined) return session.replyError(id, ENOENT)
-    directory.names.delete(name)
-    const position = directory.list.findIndex((entry) => entry?.ino === node.id)
-    directory.list[position] = directory.plainList[position] = undefined
-    unlinkSync(node.path)
-    nodes.delete(node.id)
-    if (contents.state(content(node.id))?.handles === 0) close(node)
-    session.replyOk(id)
-  },
-  readdir: ({ id, node, offset, plus }) => {
-    const directory = get(node)
-    const page = (plus ? directory.list : directory.plainList).slice(offset, offset + longestPage)
-    session.replyDirectory(
-      id,
-      page.filter((entry) => entry !== undefined)
-    )
-  },
-  flush: ({ id }) => session.replyOk(id),
-  fsync: ({ id }) => session.replyOk(id),
-  getxattr: ({ id }) => session.replyError(id, ENODATA)
+const dispatcher = new Dispatcher({ session: () => session, onProblem: console.error })
+dispatcher.handle("lookup", ({ id, name, parent }) => {
+  const node = get(parent).names.get(name)
+  if (node === undefined) session.replyNegative(id, timeout)
+  else session.replyEntry(id, written.has(node.id) ? { ...node.entry, attr: current(node) } : node.entry)
+})
+dispatcher.handle("forget", () => undefined)
+for (const op of ["getattr", "setattr"] as const) {
+  dispatcher.handle(op, ({ id, node }) => session.replyAttr(id, current(get(node)), timeout))
 }
-
-const answer = (request: Request): void => {
-  const handler = answers[request.op] as ((request: Request) => void) | undefined
-  if (handler !== undefined) handler(request)
-  else if ("id" in request) session.replyError(request.id, ENOSYS)
-}
+dispatcher.handle("open", ({ id, node }) => session.replyOpen(id, open(get(node))))
+dispatcher.handle("create", ({ id, mode, name, parent }) => {
+  const directory = get(parent)
+  const stat = Object.assign(Object.create(template), { mode: S_IFREG | (mode & 0o7777), size: 0, nlink: 1 })
+  const node = makeNode(join(directory.path, name), stat)
+  const reply = open(node, true)
+  written.add(node.id)
+  link(directory, name, node)
+  session.replyCreate(id, node.entry, reply)
+})
+dispatcher.handle("release", () => undefined)
+dispatcher.handle("unlink", ({ id, name, parent }) => {
+  const errno = remove(get(parent), name)
+  if (errno === 0) session.replyOk(id)
+  else session.replyError(id, errno)
+})
+dispatcher.handle("readdir", ({ id, node, offset, plus }) => {
+  const { list } = get(node)
+  const page = list.slice(offset, offset + longestPage).filter((entry) => entry !== undefined)
+  session.replyDirectory(id, plus ? page : page.map(({ ino, name, offset, type }) => ({ ino, name, offset, type })))
+})
+for (const op of ["flush", "fsync"] as const) dispatcher.handle(op, ({ id }) => session.replyOk(id))
+dispatcher.handle("getxattr", ({ id }) => session.replyError(id, ENODATA))
 
 scan(source)
 const contents: ContentTable = ContentTable.create(() => {
   for (const event of contents.take()) if (event.op === "dirty") contents.replyDirty(event.id, 0)
 })
-const options = { mountpoint, fsName: "bench", subtype: "bench" }
-const session: Session = Session.mount(options, contents, () => session.take().forEach(answer))
+const options = { mountpoint, fsName: "bench", subtype: "bench", passthrough }
+const session: Session = Session.mount(options, contents, () => dispatcher.drain())
 console.log("mounted")
 
 let busy: NodeJS.Timeout | undefined
@@ -174,6 +167,7 @@ const spin = (): void => {
 
 const input = createInterface({ input: process.stdin })
 input.on("line", (line) => {
+  if (line === "passthrough") return console.log(session.passthroughRefusal() ?? "")
   clearInterval(busy)
   busy = line === "busy" ? setInterval(spin, 40) : undefined
   console.log(line)

@@ -11,28 +11,28 @@ import { fuseNativeLibraries } from "./peers.ts"
 /**
  * `cached`: the kernel keeps names, attributes and pages for a day. `uncached`: it keeps nothing, and checks
  * permissions itself. `direct`: pages are not cached (FOPEN_DIRECT_IO). `javascript`: as `uncached`, with every request
- * answered by JavaScript.
+ * answered by JavaScript. `passthrough`: as `cached`, and the kernel reads and writes files itself.
  */
-export type Kind = "cached" | "uncached" | "direct" | "javascript"
+export type Kind = "cached" | "uncached" | "direct" | "javascript" | "passthrough"
 
 export interface Mounted {
   readonly name: string
   readonly directory: string
   readonly pid: number | undefined
-  /** Sends a line to our server and waits until it is repeated. */
-  say(line: string): Promise<void>
+  /** Sends a line to our server and waits for its answer. */
+  say(line: string): Promise<string>
   stop(): Promise<void>
 }
 
 const day = "86400"
-const silent = async (): Promise<void> => undefined
+const silent = async (): Promise<string> => ""
 
 export const local = (source: string): Mounted => ({
   name: "ext4",
   directory: source,
   pid: undefined,
   say: silent,
-  stop: silent
+  stop: async () => undefined
 })
 
 const mounted = async (name: string, folder: string, server: (directory: string) => Server, line?: RegExp) => {
@@ -43,17 +43,23 @@ const mounted = async (name: string, folder: string, server: (directory: string)
   return { name, directory, pid: running.process.pid, say: silent, stop, running }
 }
 
-const serverArguments = { cached: [day], uncached: ["0"], direct: [day, "direct"], javascript: ["0", "javascript"] }
+const serverArguments = {
+  cached: [day],
+  uncached: ["0"],
+  direct: [day, "direct"],
+  javascript: ["0", "javascript"],
+  passthrough: [day, "passthrough"]
+}
 
 export const ours = async (kind: Kind, source: string, folder: string): Promise<Mounted> => {
   const program = join(import.meta.dirname, "server.ts")
   const server = (directory: string) => start(process.execPath, [program, source, directory, ...serverArguments[kind]])
   const { running, ...subject } = await mounted(`ours ${kind}`, folder, server, /^mounted$/m)
   const lines = createInterface({ input: running.process.stdout! })
-  const say = async (line: string): Promise<void> => {
-    const repeated = once(lines, "line")
+  const say = async (line: string): Promise<string> => {
+    const answered = once(lines, "line")
     running.process.stdin!.write(`${line}\n`)
-    await repeated
+    return String((await answered)[0])
   }
   return { ...subject, say }
 }
@@ -62,14 +68,19 @@ export const ours = async (kind: Kind, source: string, folder: string): Promise<
 const withDescriptors = (...command: ReadonlyArray<string>): Server =>
   start("sh", ["-ec", 'ulimit -n "$(ulimit -H -n)"; exec "$@"', "sh", ...command])
 
-const llOptions = {
+const llOptions: Readonly<Record<Exclude<Kind, "passthrough">, string>> = {
   cached: `cache=always,timeout=${day}`,
   uncached: "cache=auto,timeout=0",
   direct: `cache=never,timeout=${day}`,
   javascript: "cache=auto,timeout=0"
 }
 
-export const passthroughLl = async (peer: Peer, kind: Kind, source: string, folder: string): Promise<Mounted> => {
+export const passthroughLl = async (
+  peer: Peer,
+  kind: keyof typeof llOptions,
+  source: string,
+  folder: string
+): Promise<Mounted> => {
   if ("absent" in peer) throw new Error(peer.absent)
   const options = `default_permissions,source=${source},${llOptions[kind]}`
   return await mounted(`passthrough_ll ${kind}`, folder, (at) => withDescriptors(peer.path, "-f", "-o", options, at))

@@ -8,6 +8,7 @@ export type Key =
   | "ours uncached"
   | "ours direct"
   | "ours javascript"
+  | "ours passthrough"
   | "ll cached"
   | "ll uncached"
   | "ll direct"
@@ -125,6 +126,19 @@ const data = (ms: number, mib: number): ReadonlyArray<Workload> => [
   }))
 ]
 
+/** Files of at least 256 KiB that the kernel reads and writes itself. */
+const passthrough = (ms: number, mib: number): ReadonlyArray<Workload> =>
+  [
+    { name: "sequential read", load: ["seqread", "forget=0"] },
+    { name: "warm read", load: ["reread", `ms=${ms}`] },
+    { name: "sequential write", load: ["seqwrite", `mib=${mib}`], makes: true }
+  ].map((workload) => ({
+    ...workload,
+    name: `${workload.name}, passthrough`,
+    ours: "ours passthrough",
+    comparisons: [{ peers: ["ext4"], label: "ext4", goal: 0.85 }]
+  }))
+
 /** `ms`: how long a timed run lasts; `mib`: size of what is written. */
 export const workloadsOf = (ms: number, mib: number): ReadonlyArray<Workload> => [
   ...cached(ms),
@@ -137,5 +151,6 @@ export const workloadsOf = (ms: number, mib: number): ReadonlyArray<Workload> =>
     comparisons: [hp(1.5), npm("fuse-native cached", 8)],
     cold: true
   },
-  ...data(ms, mib)
+  ...data(ms, mib),
+  ...passthrough(ms, mib)
 ]
