@@ -1,8 +1,8 @@
 /**
  * The embedded drive's scale: making a generated drive, its memory, and serving it from end to end in delta pages.
  * `npm run bench:drive [-- --quick] [--json]`: a million items, or 100,000 with --quick. The drive runs in a process of
- * its own; items per second are per second of that process's processor time, which other work on the machine does not
- * change.
+ * its own. Every figure is printed twice: by that process's processor time, which other work on the machine changes
+ * little, and by the wall clock, which means something on an idle machine only. "below goal" marks what fails.
  */
 import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -64,16 +64,21 @@ try {
   const seconds = (performance.now() - started) / 1000
   const token = readFileSync(join(dir, "token"), "utf8").trim()
   const peak = statusOf(drive.pid, "VmHWM") / 1024
+  const making = processorTime(drive.pid)
   await enumerate(drive.url, token)
-  const before = processorTime(drive.pid)
+  const [before, begun] = [processorTime(drive.pid), performance.now()]
   const listed = await enumerate(drive.url, token)
   const speed = listed / (processorTime(drive.pid) - before)
+  // The client parses what it gets on a core of its own or on ours: its time counts too.
+  const wallSpeed = listed / ((performance.now() - begun) / 1000)
   drive.stop()
   const limit = (120 * items) / 1_000_000
   const rows = [
-    row(`make ${items} items and listen, s (limit)`, seconds, limit, limit / seconds),
+    row(`make ${items} items and listen, processor s (limit)`, making, limit, limit / making),
+    row(`make ${items} items and listen, wall s (limit)`, seconds, limit, limit / seconds),
     row("peak memory, MiB (limit)", peak, 1536, 1536 / peak),
-    row("delta items per processor second (goal)", speed, 20_000, speed / 20_000)
+    row("delta items per processor second (goal)", speed, 20_000, speed / 20_000),
+    row("delta items per wall second, with its client (goal)", wallSpeed, 20_000, wallSpeed / 20_000)
   ]
   printTable(rows)
   if (process.argv.includes("--json")) console.log(JSON.stringify({ rows }))

@@ -3,17 +3,18 @@ import { readFileSync, statSync } from "node:fs"
 import { basename, join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Console, Effect, FileSystem } from "effect"
+import { Console, Effect, FileSystem, Option } from "effect"
 import * as GraphServer from "../graph-server/GraphServer.ts"
 import { failure } from "./exit.ts"
 
 export interface DriveOptions {
   readonly url: string
   readonly dir: string
+  readonly drive: Option.Option<string>
 }
 
 const withClient = <A, R>(
-  { url, dir }: DriveOptions,
+  { url, dir, drive }: DriveOptions,
   use: (client: GraphServer.SecondClient) => Effect.Effect<A, GraphServer.SecondClientError, R>
 ) =>
   Effect.gen(function* () {
@@ -22,7 +23,9 @@ const withClient = <A, R>(
       try: () => readFileSync(path, "utf8").trim(),
       catch: () => failure("signIn", `there is no token in ${path}: --dir has to be the folder of the served drive`)
     })
-    const client = yield* GraphServer.makeSecondClient(`${url.replace(/\/+$/, "")}/v1.0`, token)
+    const client = yield* GraphServer.makeSecondClient(`${url.replace(/\/+$/, "")}/v1.0`, token, {
+      drive: Option.getOrUndefined(drive)
+    })
     return yield* use(client)
   }).pipe(
     Effect.catchTag("SecondClientError", ({ message, code }) =>

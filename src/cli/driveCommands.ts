@@ -10,6 +10,11 @@ const flags = {
   dir: Flag.String("dir").pipe(
     Flag.withDescription("The folder it serves, for the token in it"),
     Flag.withMetavar("DIR")
+  ),
+  drive: Flag.String("drive").pipe(
+    Flag.withDescription("The id of a further drive of it"),
+    Flag.withMetavar("ID"),
+    Flag.optional
   )
 }
 

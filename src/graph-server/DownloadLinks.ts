@@ -1,5 +1,5 @@
 /** Pre-authenticated download URLs: whoever has one may read that content, and nothing else, until it expires. */
-import { createHmac, createSecretKey } from "node:crypto"
+import { hash } from "node:crypto"
 import { itemNotFound } from "./ApiError.ts"
 import type { DriveSettings } from "./DriveSettings.ts"
 import { secretEquals, type DriveStore } from "./DriveStore.ts"
@@ -17,9 +17,10 @@ export const makeDownloadLinks = (
   { secret, transferRoot }: DriveStore["Service"],
   settings: DriveSettings
 ): DownloadLinks => {
-  // A key object is prepared once; from raw bytes every signature would cost ten times as much.
-  const key = createSecretKey(secret)
-  const sign = (claim: string): string => createHmac("sha256", key).update(claim).digest("base64url")
+  // Nested as in HMAC, so that nothing can be appended to a claim; a page of items has a thousand of them, and two
+  // hashes in one call each cost half of what node:crypto's HMAC object does.
+  const key = Buffer.from(secret).toString("hex")
+  const sign = (claim: string): string => hash("sha256", key + hash("sha256", key + claim), "base64url")
   const claim: DownloadLinks["claim"] = (row, content, now) => {
     const expires = now + settings.downloadUrlLifetime
     const signature = sign(`${content}/${expires}/${row.name}`)

@@ -45,6 +45,12 @@ export type NewItem = Pick<
   readonly now: number
 }
 
+/** A folder as the items in it refer to it. */
+export interface FolderPlace {
+  readonly name: string
+  readonly path: string
+}
+
 /** Folders kept at hand for shaping what is in them. */
 const cachedFolders = 20_000
 
@@ -91,6 +97,11 @@ export const makeItemTable = (db: Database, now: () => number) => {
 
   const times = makeChangeTimes()
   const folders = new Map<number, ItemRow>()
+  const places = new Map<number, FolderPlace>()
+  const forgetFolders = (): void => {
+    folders.clear()
+    places.clear()
+  }
   const folder = (id: number): ItemRow | undefined => {
     const known = folders.get(id)
     if (known !== undefined) return known
@@ -104,7 +115,7 @@ export const makeItemTable = (db: Database, now: () => number) => {
   const lastChange = (): number => newest.get()?.newest ?? 0
   /** Taken for every write, so it is also where what is remembered of folders ends. */
   const nextChange = (): number => {
-    folders.clear()
+    forgetFolders()
     const change = lastChange() + 1
     times.record(change, now())
     return change
@@ -122,6 +133,15 @@ export const makeItemTable = (db: Database, now: () => number) => {
       moves.all(since, upTo),
     /** As `byId`, from memory when nothing changed since; not for use in a transaction, which may be rolled back. */
     folder,
+    /** What `make` says of a folder, remembered like `folder` does. */
+    place: (id: number, make: () => FolderPlace): FolderPlace => {
+      const known = places.get(id)
+      if (known !== undefined) return known
+      const made = make()
+      if (places.size >= cachedFolders) places.clear()
+      places.set(id, made)
+      return made
+    },
     byId: (id: number): ItemRow | undefined => byId.get(id),
     root: (): ItemRow => {
       const row = root.get()
@@ -177,7 +197,7 @@ export const makeItemTable = (db: Database, now: () => number) => {
     /** Something below this folder changed: new cTag, new place in the delta log. */
     bump: (id: number, sizeDelta: number): void => void bump.run(sizeDelta, nextChange(), id),
     addChildren: (id: number, count: number): void => {
-      folders.clear()
+      forgetFolders()
       addChildren.run(count, id)
     },
     /** Turns the row into what delta shows as deleted. */

@@ -2,7 +2,7 @@
  * A small client that changes a served drive from outside, by path, over the same API as everybody else: for people at a
  * command line and for tests that need somebody else to do something. Paths are absolute; "/" is the root.
  */
-import { Effect, Schema, type Stream } from "effect"
+import { Effect, Schema, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { HttpMethod } from "effect/http/HttpMethod"
 
@@ -23,6 +23,7 @@ const Item = Schema.Struct({
 /** An item as the API shows it; a folder has `folder`. */
 export type ServedItem = typeof Item.Type
 
+const Session = Schema.Struct({ uploadUrl: Schema.String })
 const ItemPage = Schema.Struct({
   value: Schema.Array(Item),
   "@odata.nextLink": Schema.optionalKey(Schema.String)
@@ -32,7 +33,7 @@ const Refusal = Schema.Struct({ error: Schema.Struct({ code: Schema.String, mess
 export interface SecondClient {
   /** What is in a folder, by name. */
   list(path: string): Effect.Effect<ReadonlyArray<ServedItem>, SecondClientError>
-  /** New content under a path; the folder has to exist. `size` in bytes. */
+  /** New content under a path; the folder has to exist. `size` in bytes; what one PUT cannot hold goes by a session. */
   put(
     path: string,
     content: Stream.Stream<Uint8Array, unknown>,
@@ -46,18 +47,33 @@ export interface SecondClient {
 
 const segments = (path: string): ReadonlyArray<string> => path.split("/").filter((name) => name !== "")
 
-/** The drive's address of a path; with a sub-resource when `tail` is given. */
-const addressOf = (path: string, tail = ""): string => {
-  const names = segments(path).map(encodeURIComponent)
-  if (names.length === 0) return `/me/drive/root${tail}`
-  return `/me/drive/root:/${names.join("/")}${tail === "" ? "" : `:${tail}`}`
-}
-
 const parentOf = (path: string): string => `/${segments(path).slice(0, -1).join("/")}`
 
+export interface SecondClientOptions {
+  /** The id of a further drive; default the user's own. */
+  readonly drive?: string | undefined
+  /** Bytes; larger content goes by an upload session. Default 250 MiB, which is what a PUT can hold. */
+  readonly largestPut?: number
+}
+
+/** Bytes; a multiple of 320 KiB. */
+const fragmentSize = 32 * 320 * 1024
+
 /** `baseUrl` ends in /v1.0. */
-export const makeSecondClient = Effect.fnUntraced(function* (baseUrl: string, token: string) {
+export const makeSecondClient = Effect.fnUntraced(function* (
+  baseUrl: string,
+  token: string,
+  { drive, largestPut = 250 * 1024 * 1024 }: SecondClientOptions = {}
+) {
   const http = yield* HttpClient.HttpClient
+  const root = drive === undefined ? "/me/drive/root" : `/drives/${encodeURIComponent(drive)}/root`
+
+  /** The drive's address of a path; with a sub-resource when `tail` is given. */
+  const addressOf = (path: string, tail = ""): string => {
+    const names = segments(path).map(encodeURIComponent)
+    if (names.length === 0) return `${root}${tail}`
+    return `${root}:/${names.join("/")}${tail === "" ? "" : `:${tail}`}`
+  }
 
   const send = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
     const response = yield* http
@@ -80,6 +96,51 @@ export const makeSecondClient = Effect.fnUntraced(function* (baseUrl: string, to
   const item = (sent: HttpClientRequest.HttpClientRequest) =>
     Effect.flatMap(send(sent), (response) => decode(Item, response))
 
+  const octets = { contentType: "application/octet-stream" }
+
+  const putSmall = (path: string, content: Stream.Stream<Uint8Array, unknown>, size: number) =>
+    item(
+      HttpClientRequest.bodyStream(request("PUT", addressOf(path, "/content")), content, {
+        ...octets,
+        contentLength: size
+      })
+    )
+
+  /** Fragment by fragment; a session that fails is given up, so that its bytes do not stay behind. */
+  const putLarge = Effect.fnUntraced(function* (
+    path: string,
+    content: Stream.Stream<Uint8Array, unknown>,
+    size: number
+  ) {
+    const start = HttpClientRequest.bodyJsonUnsafe(request("POST", addressOf(path, "/createUploadSession")), {})
+    const { uploadUrl } = yield* decode(Session, yield* send(start))
+    let [held, sent]: [Buffer, number] = [Buffer.alloc(0), 0]
+    const flush = Effect.fnUntraced(function* (length: number) {
+      const range = `bytes ${sent}-${sent + length - 1}/${size}`
+      const fragment = HttpClientRequest.put(uploadUrl).pipe(
+        HttpClientRequest.setHeader("content-range", range),
+        HttpClientRequest.bodyUint8Array(held.subarray(0, length), octets.contentType)
+      )
+      held = held.subarray(length)
+      sent += length
+      return yield* send(fragment)
+    })
+    const collect = Effect.fnUntraced(function* (chunk: Uint8Array) {
+      held = Buffer.concat([held, chunk])
+      while (held.length > fragmentSize) yield* flush(fragmentSize)
+    })
+    const upload = Effect.gen(function* () {
+      yield* Stream.runForEach(
+        Stream.mapError(content, (cause) => unanswered(`The content cannot be read: ${String(cause)}`)),
+        collect
+      )
+      if (sent + held.length !== size) return yield* unanswered(`The content has not the ${size} bytes it should have.`)
+      return yield* decode(Item, yield* flush(held.length))
+    })
+    const giveUp = Effect.ignore(http.execute(HttpClientRequest.delete(uploadUrl)))
+    return yield* Effect.onError(upload, () => giveUp)
+  })
+
   const client: SecondClient = {
     list: Effect.fnUntraced(function* (path) {
       const items: Array<ServedItem> = []
@@ -91,13 +152,7 @@ export const makeSecondClient = Effect.fnUntraced(function* (baseUrl: string, to
       }
       return items
     }),
-    put: (path, content, size) =>
-      item(
-        HttpClientRequest.bodyStream(request("PUT", addressOf(path, "/content")), content, {
-          contentLength: size,
-          contentType: "application/octet-stream"
-        })
-      ),
+    put: (path, content, size) => (size > largestPut ? putLarge(path, content, size) : putSmall(path, content, size)),
     createFolder: (path) =>
       item(
         HttpClientRequest.bodyJsonUnsafe(request("POST", addressOf(parentOf(path), "/children")), {

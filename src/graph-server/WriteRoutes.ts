@@ -17,13 +17,13 @@ export const createChild = Effect.fnUntraced(function* (parts: DriveParts, call:
   }
   const conflict = yield* conflictOf(call, body, "fail")
   const times = yield* timesOf(body)
-  return yield* attempt(() =>
-    parts.model.transaction(() => {
+  return yield* attempt(() => {
+    const { item, created } = parts.model.transaction(() => {
       const parent = folderForWrite(parts, address, call.now)
-      const { item, created } = parts.model.createFolder(parent.id, body.name, { now: call.now, conflict, times })
-      return itemReply(parts, call, item, created ? 201 : 200)
+      return parts.model.createFolder(parent.id, body.name, { now: call.now, conflict, times })
     })
-  )
+    return itemReply(parts, call, item, created ? 201 : 200)
+  })
 })
 
 /** "Add shortcut to My files": an item that leads to one of another drive. */

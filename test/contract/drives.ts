@@ -1,4 +1,5 @@
 /** The drives the contract is run against, and what its cases share. */
+import { randomUUID } from "node:crypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { layer } from "@effect/vitest"
 import { Effect, Layer, Redacted, Stream } from "effect"
@@ -32,10 +33,38 @@ const overHttp = Layer.unwrap(
   Effect.map(GraphServer.serveHttp(), ({ url }) => client(`${url}/v1.0`, NodeHttpClient.layerUndici))
 ).pipe(Layer.provide(embedded))
 
-const drives = [
-  ["embedded drive, in process", inProcess],
-  ["embedded drive, over HTTP", overHttp]
-] as const
+const business = client(GraphServer.baseUrl, GraphServer.inProcess).pipe(
+  Layer.provide(GraphServer.layerMemory({ kind: "business", settings: { pageSize } }))
+)
+
+/** An access token for Files.ReadWrite; it works for about an hour, which is more than the suite takes. */
+const accountToken = process.env["ONEMOUNT_CONTRACT_TOKEN"]
+/** Another Graph than the public one: a national cloud, or a proxy that records. */
+const accountUrl = process.env["ONEMOUNT_CONTRACT_URL"] ?? "https://graph.microsoft.com/v1.0"
+
+/** Never in CI: it writes to somebody's drive, below one folder that it removes at the end. */
+const account = accountToken === undefined || process.env["CI"] !== undefined ? undefined : accountToken
+
+if (accountToken === undefined) {
+  process.stdout.write("  --  contract: no ONEMOUNT_CONTRACT_TOKEN, so no real account was asked\n")
+} else if (account === undefined) {
+  process.stdout.write("  --  contract: ONEMOUNT_CONTRACT_TOKEN is ignored in CI\n")
+}
+
+const realAccount = (token: string) =>
+  layerGraphClient.pipe(
+    Layer.provide(Layer.mergeAll(NodeHttpClient.layerUndici, Auth.layerToken(Redacted.make(token)))),
+    Layer.provide(
+      Layer.succeed(GraphConfig, { ...defaultGraphConfig, baseUrl: accountUrl, limits: { ...defaultLimits, pageSize } })
+    )
+  )
+
+const drives: ReadonlyArray<readonly [string, Layer.Layer<GraphClient>]> = [
+  ["embedded drive, in process", Layer.orDie(inProcess)],
+  ["embedded drive, over HTTP", Layer.orDie(overHttp)],
+  ["embedded business drive", Layer.orDie(business)],
+  ...(account === undefined ? [] : [["real account", Layer.orDie(realAccount(account))] as const])
+]
 
 type Methods = Parameters<Parameters<ReturnType<typeof layer<GraphClient, never>>>[1]>[0]
 
@@ -44,13 +73,18 @@ export const contract = (cases: (it: Methods) => void): void => {
   for (const [name, drive] of drives) layer(drive, { excludeTestServices: true })(name, cases)
 }
 
+/** Names that no earlier run has left on an account. */
+const run = randomUUID().slice(0, 8)
 let workspaces = 0
 
-/** A new, empty folder below the root. */
+/** A new, empty folder below the root. On a real account it is removed when the case is over. */
 export const workspace = Effect.gen(function* () {
   const graph = yield* GraphClient
   const root = yield* graph.root
-  return yield* graph.createFolder(root.id, `workspace ${++workspaces}`, null)
+  const name = account === undefined ? `workspace ${++workspaces}` : `onemount contract ${run} ${++workspaces}`
+  const made = graph.createFolder(root.id, name, null)
+  if (account === undefined) return yield* made
+  return yield* Effect.acquireRelease(made, ({ id }) => Effect.ignore(graph.delete(id, null)))
 })
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
