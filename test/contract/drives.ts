@@ -38,17 +38,17 @@ const business = client(GraphServer.baseUrl, GraphServer.inProcess).pipe(
 )
 
 /** An access token for Files.ReadWrite; it works for about an hour, which is more than the suite takes. */
-const accountToken = process.env["ONEMOUNT_CONTRACT_TOKEN"]
+const accountToken = process.env["GRAPH_CONTRACT_TOKEN"]
 /** Another Graph than the public one: a national cloud, or a proxy that records. */
-const accountUrl = process.env["ONEMOUNT_CONTRACT_URL"] ?? "https://graph.microsoft.com/v1.0"
+const accountUrl = process.env["GRAPH_CONTRACT_URL"] ?? "https://graph.microsoft.com/v1.0"
 
 /** Never in CI: it writes to somebody's drive, below one folder that it removes at the end. */
 const account = accountToken === undefined || process.env["CI"] !== undefined ? undefined : accountToken
 
 if (accountToken === undefined) {
-  process.stdout.write("  --  contract: no ONEMOUNT_CONTRACT_TOKEN, so no real account was asked\n")
+  process.stdout.write("  --  contract: no GRAPH_CONTRACT_TOKEN, so no real account was asked\n")
 } else if (account === undefined) {
-  process.stdout.write("  --  contract: ONEMOUNT_CONTRACT_TOKEN is ignored in CI\n")
+  process.stdout.write("  --  contract: GRAPH_CONTRACT_TOKEN is ignored in CI\n")
 }
 
 const realAccount = (token: string) =>

@@ -4,9 +4,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Schedule } from "effect"
 import { quickXorHash } from "../../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../../src/graph-server/GraphServer.ts"
+import { record } from "./results.ts"
 
 /** The first line of what a program says about its version; undefined when it is not installed. */
 export const versionOf = (program: string, flag: string): string | undefined => {
@@ -54,8 +55,58 @@ export const faces = Effect.gen(function* () {
 /** Says what worked as it goes, so that the output is the protocol of the run. */
 export const stepsOf =
   (client: string) =>
-  <A, E, R>(name: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.tap(effect, () => Effect.sync(() => process.stdout.write(`  ok  ${client}: ${name}\n`)))
+  <A, E, R>(operation: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.onExit(effect, (exit) =>
+      Effect.sync(() => {
+        const outcome = Exit.isSuccess(exit) ? "pass" : "FAIL"
+        process.stdout.write(`  ${outcome}  ${client}: ${operation}\n`)
+        record({ client, operation, outcome })
+      })
+    )
+
+/** Why a client's part of the suite is skipped. */
+export const absent = (client: string, reason: string): void => {
+  process.stdout.write(`  --  ${client} is absent: ${reason}\n`)
+  record({ client, operation: reason, outcome: "absent" })
+}
+
+/** A program that goes on until the scope ends; then it gets SIGTERM, and ten seconds. */
+export const background = (program: string, args: ReadonlyArray<string>, env: Record<string, string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] })
+      const output = { text: "" }
+      for (const name of ["stdout", "stderr"] as const) {
+        child[name].setEncoding("utf8").on("data", (chunk: string) => (output.text += chunk))
+      }
+      const ended = new Promise<void>((resolve) => child.once("close", () => resolve()))
+      child.on("error", ({ message }) => (output.text += message))
+      return { child, output, ended }
+    }),
+    ({ child, ended }) =>
+      Effect.sync(() => child.kill("SIGTERM")).pipe(
+        Effect.andThen(
+          Effect.timeoutOption(
+            Effect.promise(() => ended),
+            "10 seconds"
+          )
+        ),
+        Effect.andThen(Effect.sync(() => child.kill("SIGKILL")))
+      )
+  )
+
+/** Until it is so; two minutes at most. */
+export const eventually = <E, R>(check: Effect.Effect<boolean, E, R>) =>
+  Effect.repeat(check, { until: (seen: boolean) => seen, schedule: Schedule.spaced("200 millis") }).pipe(
+    Effect.timeout("2 minutes")
+  )
+
+/** A remote "od:" that knows nothing but drive and token; an expired one, so that it has to refresh first. */
+export const rcloneConfig = (driveId: string, kind: GraphServer.DriveKind, token: string): string => {
+  const tokens = { access_token: "stale", token_type: "Bearer", refresh_token: token, expiry: "2020-01-01T00:00:00Z" }
+  const lines = ["[od]", "type = onedrive", "region = global", `drive_id = ${driveId}`, `drive_type = ${kind}`]
+  return [...lines, `token = ${JSON.stringify(tokens)}`, ""].join("\n")
+}
 
 /** Path, size and quickXorHash of every file below a folder of this machine, sorted. */
 export const localFiles = (folder: string): ReadonlyArray<string> =>

@@ -4,13 +4,25 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as GraphServer from "../../../src/graph-server/GraphServer.ts"
 import { bytesOf } from "../api.ts"
-import { driveFiles, faces, localFiles, run, stepsOf, succeeded, temporaryFolder, versionOf } from "./clients.ts"
+import {
+  absent,
+  background,
+  driveFiles,
+  eventually,
+  faces,
+  localFiles,
+  run,
+  stepsOf,
+  succeeded,
+  temporaryFolder,
+  versionOf
+} from "./clients.ts"
 
 const version = versionOf("onedrive", "--version")
 /** The client takes its authorities from the system only: ours is put there for its process alone, which needs root. */
 const isRoot = process.getuid?.() === 0
-if (version === undefined) process.stdout.write("  --  onedrive is not installed: skipped\n")
-else if (!isRoot) process.stdout.write("  --  onedrive needs root for a mount namespace of its own: skipped\n")
+if (version === undefined) absent("onedrive", "not installed")
+else if (!isRoot) absent("onedrive", "it needs root for a mount namespace of its own")
 
 const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -24,15 +36,20 @@ const client = Effect.gen(function* () {
   const system = existsSync(systemAuthorities) ? readFileSync(systemAuthorities, "utf8") : ""
   const bundle = join(folder, "bundle.crt")
   writeFileSync(bundle, system + readFileSync(authorityFile, "utf8"))
-  writeFileSync(join(confdir, "config"), `sync_dir = "${local}"\napplication_id = "onemount-interop"\n`)
+  writeFileSync(
+    join(confdir, "config"),
+    `sync_dir = "${local}"\napplication_id = "onemount-interop"\nmonitor_interval = "5"\n`
+  )
   writeFileSync(join(confdir, "refresh_token"), token)
   const script = `mount --bind "$0" ${systemAuthorities} && exec onedrive "$@"`
-  const sync = (...args: ReadonlyArray<string>) => {
-    const own = ["--confdir", confdir, "--synchronize", "--verbose", ...args]
-    const home = { ...env, HOME: folder, XDG_CONFIG_HOME: folder }
-    return Effect.map(run("unshare", ["-m", "sh", "-c", script, bundle, ...own], home), succeeded)
+  const home = { ...env, HOME: folder, XDG_CONFIG_HOME: folder }
+  const command = (mode: string) => ["-m", "sh", "-c", script, bundle, "--confdir", confdir, mode, "--verbose"]
+  return {
+    local,
+    sync: () => Effect.map(run("unshare", command("--synchronize"), home), succeeded),
+    /** Goes on until the scope ends. */
+    monitor: background("unshare", command("--monitor"), home)
   }
-  return { local, sync }
 })
 
 describe.skipIf(version === undefined || !isRoot)("onedrive", () => {
@@ -70,5 +87,37 @@ describe.skipIf(version === undefined || !isRoot)("onedrive", () => {
       yield* step("nothing left to do", sync())
       assert.strictEqual(yield* log.count("PUT"), before)
     }).pipe(Effect.provide(GraphServer.layerMemory()))
+  )
+
+  it.live("follows both sides in monitor mode", () =>
+    Effect.gen(function* () {
+      const step = stepsOf(version ?? "")
+      const admin = yield* GraphServer.DriveAdmin
+      const { local, sync, monitor } = yield* client
+      yield* admin.createFolder("/Documents")
+      yield* sync()
+      const { output } = yield* monitor
+      const agree = eventually(
+        Effect.map(driveFiles(), (files) => existsSync(local) && localFiles(local).join() === files.join())
+      )
+      yield* eventually(
+        Effect.sync(() => /Initializing monitor|Starting a sync|OneDrive monitor interval/.test(output.text))
+      )
+      yield* admin.putFile("/Documents/by the drive.txt", "from the drive\n")
+      yield* step(
+        "monitor: a change of the drive comes down",
+        Effect.andThen(eventually(Effect.sync(() => existsSync(join(local, "Documents/by the drive.txt")))), agree)
+      )
+      writeFileSync(join(local, "Documents/by us.txt"), "from here\n")
+      const arrived = eventually(
+        Effect.map(driveFiles(), (files) => files.some((line) => line.startsWith("/Documents/by us.txt 10 ")))
+      )
+      yield* step("monitor: a local change goes up", Effect.andThen(arrived, agree))
+      rmSync(join(local, "Documents/by the drive.txt"))
+      yield* step(
+        "monitor: a local deletion goes up",
+        eventually(Effect.map(driveFiles(), (files) => files.every((line) => !line.includes("by the drive"))))
+      )
+    }).pipe(Effect.scoped, Effect.provide(GraphServer.layerMemory()))
   )
 })

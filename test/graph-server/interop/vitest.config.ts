@@ -5,7 +5,8 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ["*.interop.ts"],
-    testTimeout: 300_000,
+    globalSetup: ["results.ts"],
+    testTimeout: 900_000,
     fileParallelism: false
   }
 })
