@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, unlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ContentId, ContentTable, Dispatcher, HandleId, NodeId, Session, rootNodeId } from "@onemount/fuse-native"
-import type { Attr, DirEntry, Entry, RequestId, RequestOf, Time } from "@onemount/fuse-native"
+import type { Attr, DirEntry, Entry, MountOptions, RequestId, RequestOf, Time } from "@onemount/fuse-native"
 
 const [ENOENT, EEXIST, EINVAL, ENOTEMPTY] = [2, 17, 22, 39]
 const [S_IFMT, S_IFDIR, S_IFREG, RENAME_NOREPLACE] = [0o170000, 0o040000, 0o100000, 1]
@@ -37,7 +37,7 @@ export class MemoryFilesystem {
   /** Of inodes, cookies and handles; the root and two dots come first. */
   #lastNumber = 2
 
-  constructor(mountpoint: string) {
+  constructor(mountpoint: string, options: Partial<MountOptions> = {}) {
     this.#make(rootNodeId, S_IFDIR | 0o755, rootNodeId, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
     this.contents = ContentTable.create(() => {
       // Bodies are always complete here, so nothing is ever fetched; every write is welcome.
@@ -67,8 +67,8 @@ export class MemoryFilesystem {
     }
     dispatcher.handle("rename", (request) => this.#end(request.id, this.#rename(request)))
     for (const op of ["flush", "fsync"] as const) dispatcher.handle(op, ({ id }) => this.session.replyOk(id))
-    const options = { mountpoint, fsName: "memory", subtype: "memory" }
-    this.session = Session.mount(options, this.contents, () => dispatcher.drain())
+    const mount = { fsName: "memory", subtype: "memory", ...options, mountpoint }
+    this.session = Session.mount(mount, this.contents, () => dispatcher.drain())
   }
 
   async close(): Promise<void> {

@@ -42,8 +42,12 @@ export interface Binding {
     scratch: Float64Array,
     table: NativeTable,
     onRequests: () => void,
-    passthrough: boolean
+    passthrough: boolean,
+    maxBackground: number,
+    features: number
   ): NativeSession | MountFailure
+  features(session: NativeSession): number
+  libfuseVersion(): string
   take(session: NativeSession, buffer: Float64Array, limit: number): number
   notify(session: NativeSession, packed: Float64Array, count: number): number
   notified(session: NativeSession): number | Promise<number>

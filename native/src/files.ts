@@ -2,6 +2,9 @@ import { binding } from "./binding.ts"
 import { failure } from "./errors.ts"
 import { checkInteger, checkPath } from "./validate.ts"
 
+/** Of the libfuse in use, which is linked into the addon where its archive was found. */
+export const libfuseVersion = (): string => binding.libfuseVersion()
+
 export interface QuickXorHash {
   /** 160 bits in base64, 28 characters. */
   readonly hash: string

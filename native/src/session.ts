@@ -4,6 +4,7 @@ import { RecordBuffer } from "./decode.ts"
 import { Packer, putAttrReply, putEntry, putOpen, putStatFs, scratchLength } from "./encode.ts"
 import { ContentTable } from "./content-table.ts"
 import { failure, InvalidArgument, StrayReply } from "./errors.ts"
+import { type Features, featuresOf, maskOf } from "./features.ts"
 import { phaseOf, reportOf } from "./shutdown.ts"
 import { decodeStatistics, statisticsLength } from "./statistics.ts"
 import type {
@@ -96,7 +97,9 @@ export class Session {
       scratch,
       table,
       onRequests,
-      checked.passthrough
+      checked.passthrough,
+      checked.maxBackground,
+      maskOf(checked.features)
     )
     if (isFailure(native)) {
       throw failure(-native[0], "mount", native[1].trim() || checked.mountpoint)
@@ -209,6 +212,12 @@ export class Session {
    */
   invalidateAttributes(nodes: ReadonlyArray<NodeId>): void {
     this.#check("invalidateAttributes", binding.invalidateAttributes(this.#native, Float64Array.from(nodes)))
+  }
+
+  /** What kernel and libfuse offer and the session uses; undefined while the kernel has not said hello, just after `mount`. */
+  get features(): Features | undefined {
+    const masks = binding.features(this.#native)
+    return masks < 0 ? undefined : featuresOf(masks)
   }
 
   get phase(): Phase {

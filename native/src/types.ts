@@ -7,6 +7,8 @@
  * file from its body's backing file and only asks upwards for ranges that are not there yet.
  */
 
+import type { FeatureSwitches } from "./features.ts"
+
 declare const brand: unique symbol
 type Branded<Name extends string> = number & { readonly [brand]: Name }
 
@@ -240,6 +242,10 @@ export interface MountOptions {
   readonly maxTransfer?: number
   /** Agree with the kernel on passthrough where it and our privileges allow it (`OpenReply.passthrough`), default true. */
   readonly passthrough?: boolean
+  /** Background requests (read-ahead, asynchronous direct I/O) the kernel may have out at a time, 1..1000, default 64. */
+  readonly maxBackground?: number
+  /** Switches features on or off; what the kernel does not have stays off (`Session.features`). */
+  readonly features?: FeatureSwitches
 }
 
 /** Byte ranges as alternating start, end pairs in ascending order, half open, never touching each other. */

@@ -1,5 +1,6 @@
 /** Checks of what users pass in: each throws an InvalidArgument that names the argument and what it has to be. */
 import { InvalidArgument, TooLarge } from "./errors.ts"
+import { featureSwitches } from "./features.ts"
 import type { ContentOptions, MountOptions, Notification, ShutdownOptions, Time, UnmountOptions } from "./types.ts"
 
 /** Bytes of one store. */
@@ -93,8 +94,14 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
     "threads",
     "queueLimit",
     "maxTransfer",
-    "passthrough"
+    "passthrough",
+    "maxBackground",
+    "features"
   ])
+  const { features = {} } = options
+  checkObject("mount", features)
+  checkKeys("mount", features, featureSwitches)
+  for (const name of featureSwitches) checkFlag("mount", `features.${name}`, features[name])
   return {
     mountpoint: checkString("mount", "mountpoint", options.mountpoint),
     fsName: checkString("mount", "fsName", options.fsName),
@@ -104,7 +111,9 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
     threads: checkInteger("mount", "threads", options.threads ?? 4, 1, 16),
     queueLimit: checkQueueLimit("mount", options.queueLimit),
     maxTransfer: checkInteger("mount", "maxTransfer", options.maxTransfer ?? 1 << 20, 4096, 1 << 20),
-    passthrough: checkFlag("mount", "passthrough", options.passthrough ?? true)
+    passthrough: checkFlag("mount", "passthrough", options.passthrough ?? true),
+    maxBackground: checkInteger("mount", "maxBackground", options.maxBackground ?? 64, 1, 1000),
+    features
   }
 }
 

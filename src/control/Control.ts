@@ -145,6 +145,7 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
       },
       parked,
       cache: { directory: cacheDirectory, bytes, limit, files },
+      features: { ...fuse.features() },
       items: tree.counts().items,
       cursor: { age: cursorAge === null ? null : cursorAge / 1000, enumerated: tree.cursor().enumerated },
       requests: requestsOf((yield* fuse.stats).session),

@@ -9,7 +9,14 @@
  *
  * Assumption: this process never touches its own mountpoint; the proof of readiness is a child process.
  */
-import type { SessionStats, ShutdownOptions, UnmountOptions, UnmountReport } from "@onemount/fuse-native"
+import type {
+  Features,
+  FeatureSwitches,
+  SessionStats,
+  ShutdownOptions,
+  UnmountOptions,
+  UnmountReport
+} from "@onemount/fuse-native"
 import { Session } from "@onemount/fuse-native"
 import { Cause, Context, Deferred, Effect, Exit, Layer, PubSub, Scope } from "effect"
 import { ContentStore } from "../content/ContentStore.ts"
@@ -35,6 +42,8 @@ export interface FuseSessionOptions {
   readonly readOnly?: boolean
   /** The kernel may serve files that are wholly here itself, where it and we can; default true. */
   readonly passthrough?: boolean
+  /** Features of the binding to switch on or off. */
+  readonly features?: FeatureSwitches
   /** How long a busy mount is asked politely when the scope closes, in milliseconds; default 8,000. */
   readonly unmountDeadline?: number
   /** Limit for the first read through the mount, in milliseconds; default 5,000. */
@@ -66,6 +75,8 @@ export class FuseSession extends Context.Service<
     /** Done with the reason when the connection ended, whoever ended it. */
     readonly closed: Deferred.Deferred<string>
     readonly stats: Effect.Effect<FuseStats>
+    /** What kernel and libfuse offer, and what of it the mount uses. */
+    features(): Partial<Features>
     /**
      * Refuses what would begin a change (EBUSY); what runs and what is open may finish. When nobody unmounts within
      * `limit` milliseconds, the binding does.
@@ -149,6 +160,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
       handles: handles.size,
       running: dispatch.running()
     })),
+    features: () => session.features ?? {},
     drain: (limit) => Effect.sync(() => void shutdown(session, { reason: "drain", drain: limit, unmount: deadline })),
     unmount: (how) => unmount(session, how)
   })
@@ -169,7 +181,8 @@ const mount = (options: FuseSessionOptions, content: ContentStore["Service"], on
           subtype: "onemount",
           allowOther: options.allowOther ?? false,
           readOnly: options.readOnly ?? false,
-          passthrough: options.passthrough ?? true
+          passthrough: options.passthrough ?? true,
+          features: options.features ?? {}
         },
         content.table,
         onRequests

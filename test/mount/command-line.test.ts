@@ -54,6 +54,7 @@ describe("in the foreground", () => {
     assert.deepInclude(status, { mountpoint: at("mnt"), phase: "RUNNING", health: "online", drive: at("drive") })
     assert.deepInclude(status.pending, { intents: 0, uploads: 0, downloads: 0, bytes: 0 })
     assert.isAbove(status.items, 10)
+    assert.deepStrictEqual(status.features.readdirPlus, { offered: true, active: true })
     assert.isAbove(status.cache.limit, status.cache.bytes)
     assert.isAtMost(status.cursor.age, 60)
     assert.strictEqual(status.pid, mount.child.pid)

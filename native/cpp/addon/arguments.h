@@ -34,6 +34,8 @@ class Arguments {
   Arguments(napi_env env, napi_callback_info info) : env(env) {
     count_ = kMost;
     if (napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr) != napi_ok) count_ = 0;
+    // Node says how many there were, and has copied no more than there is room for.
+    if (count_ > kMost) count_ = kMost;
   }
 
   SessionHandle* session(size_t i = 0) { return external<SessionHandle>(i); }
@@ -96,7 +98,7 @@ class Arguments {
   napi_env const env;
 
  private:
-  static constexpr size_t kMost = 12;
+  static constexpr size_t kMost = 16;
   void fail() { ok_ = false; }
 
   // Which kind of external it is, is the TypeScript face's business: nobody else calls.

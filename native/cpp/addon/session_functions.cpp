@@ -28,7 +28,7 @@ napi_value mountFailure(napi_env env, int error, const std::string& message) {
 void collected(napi_env env, void* data, void*) { collectHandle<Session>(env, data, sessionEnvironmentEnds); }
 
 // mount(mountpoint, fsName, subtype, allowOther, readOnly, threads, queueLimit, maxTransfer, scratch, table,
-// onRequests, passthrough)
+// onRequests, passthrough, maxBackground, features)
 napi_value mount(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   SessionOptions options;
@@ -42,6 +42,8 @@ napi_value mount(napi_env env, napi_callback_info info) {
   options.maxTransfer = arguments.integer(7);
   auto* table = arguments.table(9);
   options.passthrough = arguments.flag(11);
+  options.maxBackground = static_cast<unsigned>(arguments.integer(12));
+  options.features = static_cast<uint32_t>(arguments.integer(13));
   auto handle = std::make_unique<SessionHandle>();
   if (!prepareHandle(arguments, 8, 10, *handle)) return mountFailure(env, EINVAL, "");
   std::string message;
@@ -65,6 +67,25 @@ napi_value take(napi_env env, napi_callback_info info) {
   if (!arguments.ok()) return arguments.invalid();
   const size_t used = handle->target->queue().take(static_cast<uint64_t*>(buffer), length / sizeof(uint64_t), limit);
   return arguments.result(static_cast<double>(used));
+}
+
+// features(session): offered + active * 2^32, or -1 while the kernel has not said hello
+napi_value features(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  Session& session = *handle->target;
+  if (!session.negotiated()) return arguments.result(-1);
+  FeatureSet active = session.features();
+  active.set(Feature::Passthrough, session.passthroughRefusal().empty());
+  return arguments.result(static_cast<double>(active.bits()) * 4294967296.0 + session.offeredFeatures().bits());
+}
+
+// libfuseVersion()
+napi_value libfuseVersion(napi_env env, napi_callback_info) {
+  napi_value version = nullptr;
+  napi_create_string_utf8(env, fuse_pkgversion(), NAPI_AUTO_LENGTH, &version);
+  return version;
 }
 
 // notify(session, packed, count)
@@ -190,6 +211,8 @@ void registerSessionFunctions(napi_env env, napi_value exports) {
                                 {"notified", notified},
                                 {"bumpEpoch", bumpEpoch},
                                 {"invalidateAttributes", invalidateAttributes},
+                                {"features", features},
+                                {"libfuseVersion", libfuseVersion},
                                 {"statistics", statistics},
                                 {"passthroughRefusal", passthroughRefusal}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);

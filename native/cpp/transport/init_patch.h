@@ -18,10 +18,13 @@ class DeviceIo {
 
   /// Call after fuse_session_mount and before the first receive. libfuse hands out its user data to the callbacks, so
   /// the session has to carry a `DeviceIo*` resolved by `of`.
-  static int install(fuse_session* session);
+  static int install(fuse_session* session, bool splice);
 
-  bool offeredParallelDirops() const { return offered_; }
-  bool setParallelDirops() const { return patched_; }
+  /// The kernel's flags of INIT (FUSE_* of linux/fuse.h), those of `flags2` from bit 32 on; libfuse 3.14 hides some.
+  uint64_t offered() const { return flags_ | uint64_t{flags2_} << 32; }
+  /// INIT was answered: what was agreed on stays so.
+  bool answered() const { return answered_; }
+  void wantParallelDirops(bool wanted) { parallelDirops_ = wanted; }
 
   ssize_t read(int fd, void* buffer, size_t length);
   ssize_t writev(int fd, struct iovec* parts, int count);
@@ -31,8 +34,8 @@ class DeviceIo {
   uint32_t flags_ = 0;
   uint32_t flags2_ = 0;
   std::atomic<bool> initialised_{false};
-  std::atomic<bool> offered_{false};
-  std::atomic<bool> patched_{false};
+  std::atomic<bool> answered_{false};
+  std::atomic<bool> parallelDirops_{false};
 };
 
 /// Implemented by the session: finds the DeviceIo of a libfuse user pointer.

@@ -161,7 +161,7 @@ void release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) { sessionOf(r
 
 // Directories need no handle: cookies carry the position. ENOSYS tells the kernel not to ask again.
 void opendir(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
-  if ((sessionOf(request).capabilities() & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0) {
+  if (sessionOf(request).features().has(Feature::NoOpendir)) {
     fuse_reply_err(request, ENOSYS);
   } else {
     fuse_reply_open(request, info);

@@ -74,7 +74,7 @@ int Session::replyEntry(RequestId id, const fuse_entry_param& entry) {
 
 int Session::replyNegative(RequestId id, double timeout) {
   fuse_entry_param entry{};
-  entry.entry_timeout = timeout;
+  entry.entry_timeout = features().has(Feature::NegativeEntries) ? timeout : 0;
   return reply(id, mask({Op::Lookup}), [&](const Pending& p) {
     fuse_reply_entry(p.request, &entry);
     return 0;

@@ -17,8 +17,6 @@ namespace fuse_native {
 
 namespace {
 
-constexpr unsigned kMaxBackground = 64;
-constexpr unsigned kCongestion = 48;
 constexpr size_t kForgetsPerRecord = 1024;
 
 // libfuse explains a failed mount only in its log: what it says on the mounting thread is kept for the error.
@@ -40,7 +38,7 @@ DeviceIo& deviceIoOf(void* userdata) { return static_cast<Session*>(userdata)->d
 
 Session::Session(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake)
     : options_(options),
-      passthrough_(options.passthrough),
+      passthrough_(options.passthrough && !FeatureSet(options.features).has(Feature::WritebackCache)),
       queue_(options.queueLimit, std::move(wake)),
       contents_(std::move(contents)),
       notifier_(statistics_),
@@ -107,7 +105,7 @@ int Session::start(std::string& message) {
   if (error != 0) return error;
 
   if (const auto mounted = findMount(options_.mountpoint)) device_ = mounted->minor;
-  error = DeviceIo::install(session_);
+  error = DeviceIo::install(session_, FeatureSet(options_.features).has(Feature::SpliceRead));
   // Nothing is cached yet, so asking whether it works changes nothing.
   hasEpoch_ = incrementEpoch(fuse_session_fd(session_)) == 0;
   auto self = shared_from_this();
@@ -125,22 +123,6 @@ int Session::start(std::string& message) {
     abandon(message, Milliseconds(2000));
   }
   return error;
-}
-
-void Session::initialise(fuse_conn_info* connection) {
-  const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                          FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_IOCTL_DIR;
-  const unsigned refused = FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_SPLICE_READ |
-                           FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE;
-  connection->want = (connection->want & ~refused) | (connection->capable & wanted);
-  connection->max_write = static_cast<unsigned>(options_.maxTransfer);
-  connection->max_read = static_cast<unsigned>(options_.maxTransfer);
-  connection->max_background = kMaxBackground;
-  connection->congestion_threshold = kCongestion;
-  unsigned active = connection->want | (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT);
-  if (!deviceIo_.offeredParallelDirops()) active &= ~static_cast<unsigned>(FUSE_CAP_PARALLEL_DIROPS);
-  capabilities_ = active;
-  notifier_.canExpire((connection->capable & FUSE_CAP_EXPIRE_ONLY) != 0);
 }
 
 void Session::loop() {
@@ -242,7 +224,7 @@ int Session::notify(std::deque<Notification> notifications) {
 }
 
 int Session::bumpEpoch() {
-  if (!hasEpoch_) return ENOSYS;
+  if (!features().has(Feature::Epoch)) return ENOSYS;
   std::shared_lock life(life_);
   if (finished_ || session_ == nullptr) return ENODEV;
   return incrementEpoch(fuse_session_fd(session_));

@@ -15,6 +15,7 @@
 #include <shared_mutex>
 #include <string>
 
+#include "../core/feature.h"
 #include "../core/request_queue.h"
 #include "../core/shutdown_clock.h"
 #include "../core/statistics.h"
@@ -38,6 +39,10 @@ struct SessionOptions {
   size_t queueLimit = 1000;
   size_t maxTransfer = 1 << 20;
   bool passthrough = true;
+  /// Background requests of the kernel (read-ahead, asynchronous direct I/O) at a time.
+  unsigned maxBackground = 64;
+  /// Which ones are wanted, as bits of a FeatureSet.
+  uint32_t features = kUsualFeatures;
 };
 
 struct OpenAnswer {
@@ -70,6 +75,10 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   uint32_t capabilities() const { return capabilities_; }
   /// Why the kernel does not serve files itself; empty when it does.
   std::string passthroughRefusal() { return passthrough_.reason(); }
+  /// Known when the kernel has said hello (INIT), the first thing it does.
+  bool negotiated() const { return deviceIo_.answered(); }
+  FeatureSet features() const { return FeatureSet(active_); }
+  FeatureSet offeredFeatures() const { return FeatureSet(offered_); }
 
   // Replies from JavaScript (replies.cpp): 0, EINVAL when the request takes another kind of reply (it stays pending),
   // ENOENT for a number that is unknown or was answered, ENODEV when the end of the session may have answered it. The
@@ -99,7 +108,7 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   /// then waits at most `limit` for the threads.
   void abandon(const std::string& reason, Milliseconds limit);
 
-  // Called by the libfuse operations (operations.cpp, data_operations.cpp, initialise.cpp).
+  // Called by the libfuse operations (operations.cpp, data_operations.cpp, negotiate.cpp).
   void initialise(fuse_conn_info* connection);
   DeviceIo& deviceIo() { return deviceIo_; }
   RequestId nextRequestId() { return pending_.nextId(); }
@@ -163,6 +172,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   Passthrough passthrough_;
   DeviceIo deviceIo_{passthrough_};
   std::atomic<uint32_t> capabilities_{0};
+  std::atomic<uint32_t> offered_{0};
+  std::atomic<uint32_t> active_{0};
   bool hasEpoch_ = false;
 
   Statistics statistics_;
