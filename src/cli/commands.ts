@@ -217,6 +217,27 @@ const config = Command.make("config", configFlags, (options) =>
   Command.withShortDescription("Show the configuration")
 )
 
+const doctor = Command.make(
+  "doctor",
+  {
+    json: on("json", "Print JSON"),
+    cacheDir: text("cache-dir", "DIR", "Where the cache would be (default: as configured)"),
+    ...configFlags
+  },
+  (options) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./doctor.ts")),
+      ({ doctorCommand }) => doctorCommand(options)
+    )
+).pipe(
+  Command.withDescription(
+    "Check what a mount needs: Node, kernel, libfuse, /dev/fuse, fusermount3, privileges, limits, configuration, the " +
+      "filesystem of the cache, and, by a mount of a moment, the features of the kernel. Each check says what it means " +
+      "and what to do. Ends with 1 when something needed is missing."
+  ),
+  Command.withShortDescription("Check what a mount needs")
+)
+
 const events = Command.make(
   "events",
   { mountpoint: mountpoint("The mount to follow (default: the only one)") },
@@ -232,7 +253,7 @@ const events = Command.make(
 
 export const onemount = Command.make("onemount").pipe(
   Command.withDescription(`A Microsoft OneDrive drive as a real Linux filesystem.\n\nExit status: ${exitHelp}.`),
-  Command.withSubcommands([mount, unmount, status, sync, serve, drive, config, events])
+  Command.withSubcommands([mount, unmount, status, sync, serve, drive, config, events, doctor])
 )
 
 /** What handlers get of the flags above. */

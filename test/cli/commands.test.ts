@@ -29,7 +29,7 @@ describe("help", () => {
     const { status, stdout, stderr } = onemount(["--help"])
     assert.strictEqual(status, 0)
     assert.strictEqual(stderr, "")
-    for (const command of ["mount", "unmount", "status", "sync", "serve", "config", "events"]) {
+    for (const command of ["mount", "unmount", "status", "sync", "serve", "config", "events", "doctor"]) {
       assert.match(stdout, new RegExp(`^  ${command} `, "m"))
     }
     for (const code of [0, 1, 2, 3, 4, 5, 6, 7]) assert.match(stdout, new RegExp(`\\b${code} \\w`))

@@ -140,6 +140,7 @@ describe("control", () => {
             pending: { intents: 3, parked: 1, paused: 1, uploads: 3, downloads: 1, bytes: 42, oldest: null },
             parked: [{ reason: massDeleteReason, count: 1 }],
             cache: { directory: "/cache", bytes: 10, limit: 100, files: 2 },
+            features: { epoch: { offered: true, active: false } },
             items: 7,
             cursor: { age: 1.5, enumerated: true }
           }

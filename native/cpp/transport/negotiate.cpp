@@ -49,6 +49,9 @@ void Session::initialise(fuse_conn_info* connection) {
   if (!offered.has(Feature::ParallelDirectoryOperations)) active.set(Feature::ParallelDirectoryOperations, false);
   deviceIo_.wantParallelDirops(active.has(Feature::ParallelDirectoryOperations));
 
+  // libfuse offers it only to a session that brings the function for it, which it does when it wants it.
+  offered.set(Feature::SpliceRead, true);
+
   const auto simple = [&](Feature feature, bool can) {
     offered.set(feature, can);
     active.set(feature, can && wanted.has(feature));
