@@ -175,6 +175,12 @@ const serve = Command.make(
       Flag.withDescription("What a new drive is: a personal OneDrive (default) or one of work or school"),
       Flag.optional
     ),
+    ids: Flag.Literals("ids", ["classic", "migrated"]).pipe(
+      Flag.withDescription(
+        "Ids of a new personal drive: as ever (default), or those of drives on the SharePoint stack"
+      ),
+      Flag.optional
+    ),
     sample: on("sample", "Put a small sample tree on a new drive"),
     generate: Flag.Int("generate").pipe(
       Flag.withDescription("Fill a new drive with this many items, whose contents take no room on disk"),

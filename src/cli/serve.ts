@@ -15,6 +15,7 @@ interface Options {
   readonly tlsPort: Option.Option<number>
   readonly proxyPort: Option.Option<number>
   readonly kind: Option.Option<GraphServer.DriveKind>
+  readonly ids: Option.Option<GraphServer.IdStyle>
   readonly sample: boolean
   readonly generate: Option.Option<number>
   readonly seed: number
@@ -36,6 +37,7 @@ export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) 
   const drive = {
     dir: resolve(options.dir),
     kind: Option.getOrUndefined(options.kind),
+    ids: Option.getOrUndefined(options.ids),
     generate: Option.getOrUndefined(options.generate),
     seed,
     sample,

@@ -6,7 +6,7 @@ import { DriveCertificates } from "./DriveCertificates.ts"
 import { DriveGenerator } from "./DriveGenerator.ts"
 import type { DriveServer } from "./DriveServer.ts"
 import { type ServeError, serveHttp, type ServeOptions, serveTls } from "./HttpFace.ts"
-import type { DriveKind } from "./ItemTags.ts"
+import type { DriveKind, IdStyle } from "./ItemTags.ts"
 import { serveProxy } from "./ProxyFace.ts"
 import { seedSample } from "./sampleContent.ts"
 import { type Preset, presets } from "./Scenario.ts"
@@ -22,6 +22,7 @@ export interface FaceOptions extends ServeOptions {
 export interface ServedDrive {
   readonly dir: string
   readonly kind?: DriveKind | undefined
+  readonly ids?: IdStyle | undefined
   /** Puts a small sample tree on a drive that is new. */
   readonly sample: boolean
   /** Fills a drive that is new with this many generated items. */
