@@ -81,8 +81,8 @@ export class Dispatcher {
   #dispatch(request: Request): void {
     const handler = this.#handlers.get(request.op) ?? this.#unhandled
     try {
-      const later = handler(request as never)
-      if (later !== undefined) later.then(undefined, (cause: unknown) => this.#failed(request, cause))
+      const later: unknown = handler(request as never)
+      if (isPromiseLike(later)) later.then(undefined, (cause) => this.#failed(request, cause))
     } catch (cause) {
       this.#failed(request, cause)
     }
@@ -108,3 +108,7 @@ export class Dispatcher {
     }
   }
 }
+
+/** A handler without an answer may return whatever its last expression does. */
+const isPromiseLike = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"

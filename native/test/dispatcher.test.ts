@@ -64,6 +64,16 @@ describe("Dispatcher", () => {
     assert.deepStrictEqual([problems, kernel.errors], [[], []])
   })
 
+  it("does not care what a handler returns unless it is a promise", () => {
+    const kernel = session(forget)
+    const { dispatcher, problems } = dispatcherFor(kernel)
+    const seen = new Set<string>()
+    // As `(request) => seen.add(request.op)` or `() => deferred.succeed()` do.
+    dispatcher.handle("forget", ((request: Request) => seen.add(request.op)) as () => void)
+    dispatcher.drain()
+    assert.deepStrictEqual([[...seen], problems], [["forget"], []])
+  })
+
   it("answers ENOSYS for what nobody handles, also after a handler was removed", () => {
     const kernel = session(getattr(1), forget)
     const { dispatcher, problems } = dispatcherFor(kernel)
