@@ -81,10 +81,15 @@ export interface Binding {
   replySize(session: NativeSession, id: number, size: number): number
   replyStatFs(session: NativeSession, id: number): number
 
-  createTable(scratch: Float64Array, onEvents: () => void, queueLimit: number): NativeTable | number
+  createTable(
+    scratch: Float64Array,
+    onEvents: () => void,
+    queueLimit: number,
+    limits: Float64Array
+  ): NativeTable | number
   disposeTable(table: NativeTable): number
   takeEvents(table: NativeTable, buffer: Float64Array, limit: number): number
-  replyDirty(table: NativeTable, id: number, errno: number): number
+  answerEvent(table: NativeTable, id: number, errno: number): number
   fill(table: NativeTable, id: number, offset: number, bytes: Uint8Array): number | Promise<number>
   truncateContent(table: NativeTable, id: number, size: number): number | Promise<number>
   allocateContent(
@@ -95,9 +100,12 @@ export interface Binding {
     length: number
   ): number | Promise<number>
   freezeContent(table: NativeTable, id: number): number | Promise<number | readonly [generation: number, fd: number]>
-  syncContent(table: NativeTable, id: number): number | Promise<number>
+  syncContent(table: NativeTable, id: number, urgent: boolean): number | Promise<number>
   readContent(table: NativeTable, id: number, offset: number, length: number): number | Promise<number | Uint8Array>
   writeContent(table: NativeTable, id: number, offset: number, bytes: Uint8Array): number | Promise<number>
+
+  flushContents(table: NativeTable, id: number, deadline: number): number | Promise<number | ReadonlyArray<number>>
+  writeStatistics(table: NativeTable): ReadonlyArray<number>
 
   openContent(
     table: NativeTable,
@@ -115,6 +123,9 @@ export interface Binding {
     table: NativeTable,
     id: number
   ): number | readonly [valid: ReadonlyArray<number>, dirty: ReadonlyArray<number>]
+  /** As `contentState`, without the ranges. */
+  contentStatus(table: NativeTable, id: number): number
+  missingRange(table: NativeTable, id: number, offset: number): number
   setContentTime(table: NativeTable, id: number, sec: number, nsec: number): number
   markClean(table: NativeTable, id: number, generation: number): number
   dropContent(table: NativeTable, id: number): number

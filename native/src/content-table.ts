@@ -3,7 +3,9 @@ import type { NativeTable } from "./binding.ts"
 import { RecordBuffer } from "./decode.ts"
 import { scratchLength } from "./encode.ts"
 import { failure } from "./errors.ts"
-import type { ContentEvent, ContentId, ContentOptions, ContentState, RequestId, Time } from "./types.ts"
+import type { ContentEvent, ContentId, ContentOptions, ContentState, ContentStatus, RequestId, Time } from "./types.ts"
+import { decodeUnflushed, decodeWriteStats, encodeLimits } from "./writes.ts"
+import type { Unflushed, WriteLimits, WriteStats } from "./writes.ts"
 import {
   checkBytes,
   checkContentOptions,
@@ -19,6 +21,11 @@ const batchWords = 8 * 1024
 const largestBatch = 256
 const badDescriptor = 9
 const none = new Float64Array(0)
+
+export interface ContentTableOptions {
+  readonly queueLimit?: number
+  readonly writes?: WriteLimits
+}
 
 /**
  * File bodies by number, with or without a mount. Each is one backing file plus the ranges of it that are present and
@@ -40,12 +47,14 @@ export class ContentTable {
 
   /**
    * `onEvents` is called on this thread when events begin to wait; drain them with `take`. When `queueLimit` (1..100_000,
-   * default 1000) wait, the sessions that serve from the table stop reading requests.
+   * default 1000) wait, the sessions that serve from the table stop reading requests. `writes` bounds what writers may
+   * have on the way.
    */
-  static create(onEvents: () => void, options: { readonly queueLimit?: number } = {}): ContentTable {
+  static create(onEvents: () => void, options: ContentTableOptions = {}): ContentTable {
     checkFunction("create", "onEvents", onEvents)
     const scratch = new Float64Array(scratchLength)
-    const native = binding.createTable(scratch, onEvents, checkTableOptions(options))
+    const limits = encodeLimits(options.writes ?? {})
+    const native = binding.createTable(scratch, onEvents, checkTableOptions(options), limits)
     if (typeof native === "number") throw failure(-native, "create")
     return new ContentTable(native, scratch)
   }
@@ -66,7 +75,16 @@ export class ContentTable {
 
   /** Answers a `dirty` event: 0 lets the writers go on, an errno is what they get. ENOENT when it was answered before. */
   replyDirty(id: RequestId, errno: number): void {
-    this.#check("replyDirty", binding.replyDirty(this.#native, id, checkInteger("replyDirty", "errno", errno, 0, 4095)))
+    this.#answer("replyDirty", id, errno)
+  }
+
+  /** Answers a `space` event: 0 has the write tried again, an errno is what its writer gets. ENOENT as above. */
+  replySpace(id: RequestId, errno: number): void {
+    this.#answer("replySpace", id, errno)
+  }
+
+  #answer(call: string, id: RequestId, errno: number): void {
+    this.#check(call, binding.answerEvent(this.#native, id, checkInteger(call, "errno", errno, 0, 4095)))
   }
 
   /**
@@ -104,6 +122,18 @@ export class ContentTable {
       if (extents === -badDescriptor) return undefined
       throw failure(-extents, "state")
     }
+    return { ...this.#status(), valid: extents[0], dirty: extents[1] }
+  }
+
+  /** As `state`, without the ranges: its cost does not grow with their number. */
+  status(id: ContentId): ContentStatus | undefined {
+    const result = binding.contentStatus(this.#native, id)
+    if (result === -badDescriptor) return undefined
+    this.#check("status", result)
+    return this.#status()
+  }
+
+  #status(): ContentStatus {
     const at = (index: number): number => this.#scratch[index] ?? 0
     return {
       size: at(0),
@@ -112,14 +142,20 @@ export class ContentTable {
       generation: at(4),
       modified: at(5) === 1,
       complete: at(6) === 1,
-      valid: extents[0],
-      dirty: extents[1],
       handles: at(7),
       waiters: at(8),
       frozen: at(9) === 1,
       passing: at(10),
       outsideWriters: at(11)
     }
+  }
+
+  /** First missing range at or after `offset`, within the size; undefined when there is none or it is not open. */
+  missing(id: ContentId, offset: number): { readonly offset: number; readonly length: number } | undefined {
+    const result = binding.missingRange(this.#native, id, checkInteger("missing", "offset", offset))
+    if (result === -badDescriptor) return undefined
+    if (this.#check("missing", result) === 0) return undefined
+    return { offset: this.#scratch[0] ?? 0, length: this.#scratch[1] ?? 0 }
   }
 
   /**
@@ -203,9 +239,34 @@ export class ContentTable {
     this.#check("failRange", result)
   }
 
-  /** fdatasync of the backing file, after what was started before on this content. */
-  async sync(id: ContentId): Promise<void> {
-    this.#check("sync", await binding.syncContent(this.#native, id))
+  /** fdatasync of the backing file, after what was started before on this content. `urgent`: somebody waits for it. */
+  async sync(id: ContentId, urgent = true): Promise<void> {
+    this.#check("sync", await binding.syncContent(this.#native, id, urgent))
+  }
+
+  /** As `flushAll` for one content. */
+  async flush(id: ContentId, deadline: number): Promise<ReadonlyArray<Unflushed>> {
+    return this.#flush("flush", checkInteger("flush", "id", id, 1), deadline)
+  }
+
+  /**
+   * Resolves when what waits in the write queues now has had its turn, with what has not after `deadline` milliseconds.
+   * In the backing files then, not necessarily on the disk.
+   */
+  async flushAll(deadline: number): Promise<ReadonlyArray<Unflushed>> {
+    return this.#flush("flushAll", 0, deadline)
+  }
+
+  async #flush(call: string, id: number, deadline: number): Promise<ReadonlyArray<Unflushed>> {
+    const limit = checkInteger(call, "deadline", deadline, 0, 0x7fff_ffff)
+    const left = await binding.flushContents(this.#native, id, limit)
+    if (typeof left === "number") throw failure(-left, call)
+    return decodeUnflushed(left)
+  }
+
+  /** Figures of all writes and of each handle, at this moment. */
+  stats(): WriteStats {
+    return decodeWriteStats(binding.writeStatistics(this.#native))
   }
 
   /** Bytes of [offset, offset+length), fewer at the end of the body. Waits for missing ones as a kernel reader does. */

@@ -11,4 +11,5 @@ export type { Feature, Features, FeatureState, FeatureSwitch, FeatureSwitches } 
 export { libfuseVersion, ownFile, quickXorHashFile, syncFile } from "./files.ts"
 export type { QuickXorHash } from "./files.ts"
 export { Session } from "./session.ts"
+export type { HandleWriteFigures, Unflushed, WriteFigures, WriteLimits, WriteStats } from "./writes.ts"
 export * from "./types.ts"

@@ -252,5 +252,6 @@ export const layouts: ReadonlyArray<Layout> = [
   { name: "cancel", request: (f) => ({ op: "cancel", target: f.request() }) },
   { name: "closed", request: (f) => ({ op: "closed", reason: f.text() }) },
   { name: "write" },
-  { name: "lseek" }
+  { name: "lseek" },
+  { name: "space", event: (f) => ({ op: "space", id: f.request(), content: f.content(), bytes: f.number() }) }
 ]

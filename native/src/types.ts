@@ -210,6 +210,11 @@ export type ContentEvent =
    */
   | { readonly op: "dirty"; readonly id: RequestId; readonly content: ContentId }
   /**
+   * A write found the disk full and waits; it may need so many bytes. Answered by `ContentTable.replySpace`: 0 has it
+   * tried again, up to three times; an errno is what the writer gets. Waiting has a limit, and it is yours to set.
+   */
+  | { readonly op: "space"; readonly id: RequestId; readonly content: ContentId; readonly bytes: number }
+  /**
    * Readers wait for [offset, offset+length) of a content. Answered by `fill` and `failRange`. A range that was asked
    * for is not asked for again until it was filled or failed. `sequential` is the length of the sequential run that
    * led here in bytes, 0 for a random read. `ahead` says that the reader waits for earlier bytes of the same handle, so
@@ -269,7 +274,8 @@ export interface ContentOptions {
   readonly generation: number
 }
 
-export interface ContentState {
+/** A content without its ranges: cheap, whatever their number. */
+export interface ContentStatus {
   readonly size: number
   readonly mtime: Time
   /** mtime was moved by a write or truncate since the content was opened or `setContentTime` was called. */
@@ -277,8 +283,6 @@ export interface ContentState {
   readonly generation: number
   readonly modified: boolean
   readonly complete: boolean
-  readonly valid: Extents
-  readonly dirty: Extents
   /** Handles attached. */
   readonly handles: number
   /** Parked readers. */
@@ -291,6 +295,11 @@ export interface ContentState {
    * clean; after a forced unmount they stay counted, because programs may go on writing to the file.
    */
   readonly outsideWriters: number
+}
+
+export interface ContentState extends ContentStatus {
+  readonly valid: Extents
+  readonly dirty: Extents
 }
 
 export interface Invalidation {

@@ -34,7 +34,7 @@ const checkFlag = (syscall: string, name: string, value: unknown): boolean =>
       ? value
       : refuse(syscall, `${name} has to be a boolean`, value)
 
-const checkObject = (syscall: string, value: unknown): void => {
+export const checkObject = (syscall: string, value: unknown): void => {
   if (typeof value !== "object" || value === null) refuse(syscall, "options have to be an object", value)
 }
 
@@ -77,7 +77,7 @@ export const checkNotification = (notification: Notification): void => {
   if (length > largestStore) refuse("notify", `bytes have to be at most ${largestStore}`, length)
 }
 
-const checkKeys = (syscall: string, value: object, allowed: ReadonlyArray<string>): void => {
+export const checkKeys = (syscall: string, value: object, allowed: ReadonlyArray<string>): void => {
   for (const key of Object.keys(value)) {
     if (!allowed.includes(key)) refuse(syscall, `options are ${allowed.join(", ")}`, key)
   }
@@ -126,9 +126,9 @@ const checkLimit = (syscall: string, name: string, value: unknown): number =>
   )
 
 /** The limit of a content table's queue. */
-export const checkTableOptions = (options: { readonly queueLimit?: number }): number => {
+export const checkTableOptions = (options: { readonly queueLimit?: number; readonly writes?: object }): number => {
   checkObject("create", options)
-  checkKeys("create", options, ["queueLimit"])
+  checkKeys("create", options, ["queueLimit", "writes"])
   return checkQueueLimit("create", options.queueLimit)
 }
 

@@ -11,7 +11,7 @@
  * keeps the store within `limit` and the disk above `reserve`.
  */
 import { Context, type Effect, Layer, type Queue, type Scope } from "effect"
-import type { ContentId, ContentState, ContentTable } from "@onemount/fuse-native"
+import type { ContentId, ContentStatus, ContentTable, WriteLimits } from "@onemount/fuse-native"
 import type { Events } from "../events/Events.ts"
 import type { Time } from "../graph/DriveItem.ts"
 import type { ContentKey, Ino, Item } from "../tree/Item.ts"
@@ -33,6 +33,10 @@ export interface ContentStoreOptions {
   readonly maxWait?: number
   /** Bound of `fetches`; default 500. */
   readonly fetchLimit?: number
+  /** How long a write waits for room on a full disk before it fails, in milliseconds; default 5,000. */
+  readonly roomWait?: number
+  /** What writers may have on the way; defaults in the binding. */
+  readonly writes?: WriteLimits
 }
 
 /** Readers wait for a range of a body that is not here. */
@@ -80,7 +84,7 @@ export class ContentStore extends Context.Service<
     /** Gives a reference back; the last one persists the extents and closes the file. */
     release(content: ContentId): Effect.Effect<void>
     /** Live state of the item's current body when it is open, undefined otherwise. */
-    live(item: Item): ContentState | undefined
+    live(item: Item): ContentStatus | undefined
     /** Truncates or extends without downloading anything. */
     truncate(ino: Ino, size: number): Effect.Effect<void, ContentError>
     allocate(content: ContentId, mode: number, offset: number, length: number): Effect.Effect<void, ContentError>

@@ -7,7 +7,7 @@
  * there are unrecorded writes; which ranges the server lacks is therefore collected here (`dirty`).
  */
 import { Semaphore } from "effect"
-import { ContentId, type ContentState, type ContentTable, type Extents } from "@onemount/fuse-native"
+import { ContentId, type ContentStatus, type ContentTable, type Extents } from "@onemount/fuse-native"
 import { type ContentKey, type Ino, type Item } from "../tree/Item.ts"
 import { versionOf } from "../tree/BodyTable.ts"
 import type { Tree } from "../tree/Tree.ts"
@@ -224,7 +224,7 @@ export const measure = ({ files, keeper }: Store, body: Body, size = Number.POSI
 }
 
 /** Something was written, filled or truncated that the row does not say. */
-export const isUnsettled = (body: Body, state: ContentState): boolean =>
+export const isUnsettled = (body: Body, state: ContentStatus): boolean =>
   state.generation !== body.committed || body.unsaved > 0
 
 /** Reading is recorded once in so many milliseconds: that is enough to know what was not used for long. */
@@ -242,7 +242,7 @@ export type Closed =
  */
 export const closeBody = (store: Store, body: Body, now: number): Closed => {
   const { table, bodies, rows, files, tree } = store
-  const state = table.state(body.content)
+  const state = table.status(body.content)
   const unrecorded = state !== undefined && state.generation !== body.committed
   const item = ownerOf(store, body)
   table.close(body.content)

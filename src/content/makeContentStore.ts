@@ -12,7 +12,6 @@ import { makeContentFiles } from "./ContentFiles.ts"
 import { makeContentRows } from "./ContentRows.ts"
 import type { ContentStore, ContentStoreOptions, OpenBody } from "./ContentStore.ts"
 import { attempt, attemptPromise, fromTree } from "./errors.ts"
-import * as extents from "./extents.ts"
 import { makeKeeper } from "./Keeper.ts"
 import { makePump } from "./pump.ts"
 import { recover } from "./recovery.ts"
@@ -25,7 +24,7 @@ const GiB = 1024 ** 3
 export const makeContentStore = Effect.fnUntraced(function* (options: ContentStoreOptions) {
   const tree = yield* Tree
   const { db, items, isNew } = yield* MountDatabase
-  const { directory, fetchLimit = 500, window = 2_000, maxWait = 60_000 } = options
+  const { directory, fetchLimit = 500, window = 2_000, maxWait = 60_000, roomWait = 5_000, writes = {} } = options
   const timing = { window, maxWait }
   const files = yield* attempt(`use ${directory}`, () => makeContentFiles(directory))
   const rows = yield* attempt("use the table of bodies", () => makeContentRows(db, items))
@@ -43,7 +42,9 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   })
   const wake = yield* Queue.sliding<void>(1)
   const table = yield* Effect.acquireRelease(
-    attempt("create the content table", () => ContentTable.create(() => Queue.offerUnsafe(wake, undefined))),
+    attempt("create the content table", () =>
+      ContentTable.create(() => Queue.offerUnsafe(wake, undefined), { writes })
+    ),
     (created) =>
       Effect.catch(
         attempt("close the content table", () => created.dispose()),
@@ -58,7 +59,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
     Effect.forEach([...bodies.values()], settling.close, { concurrency: 8, discard: true })
   )
   const saves = yield* FiberSet.make<void>()
-  const pump = yield* makePump(store, wake, fetchLimit)
+  const pump = yield* makePump(store, { wake, fetchLimit, roomWait })
   const owner = "ContentStore"
   yield* supervise({ name: "events", owner }, pump.events)
   yield* supervise({ name: "fetches", owner }, pump.mover)
@@ -106,7 +107,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   const edit = Effect.fnUntraced(function* (body: Body, grows: number, change: () => Promise<void>) {
     yield* keeper.makeRoomToWrite(grows)
     body.touched = true
-    if (table.state(body.content)?.modified !== true) {
+    if (table.status(body.content)?.modified !== true) {
       ownerOf(store, body)
       body.asked = true
       yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
@@ -178,7 +179,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
     table,
     open: (ino) => Effect.map(acquire(ino), ({ content, key, ino: owner }): OpenBody => ({ content, key, ino: owner })),
     release,
-    live: (item) => (item.content === null ? undefined : table.state(ContentId(item.content))),
+    live: (item) => (item.content === null ? undefined : table.status(ContentId(item.content))),
     truncate: (ino, size) => withBody(ino, (body) => edit(body, 0, () => table.truncate(body.content, size))),
     allocate: Effect.fnUntraced(function* (content, mode, offset, length) {
       const body = yield* bodyOf(content)
@@ -214,10 +215,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
         }),
         (error) => Effect.logWarning(error.message)
       ),
-    missing: (content, offset) => {
-      const state = table.state(content)
-      return state === undefined ? undefined : extents.firstGap(state.valid, offset, state.size)
-    },
+    missing: (content, offset) => table.missing(content, offset),
     verify: Effect.fn("ContentStore.verify")(function* (content) {
       yield* verifyBody(store, yield* bodyOf(content))
     }),

@@ -42,7 +42,8 @@ export const makeSettling = (store: Store): Settling => {
       return Effect.fail(new ContentError({ reason: "Gone", detail: `body ${body.key} is not open` }))
     })
 
-  const sync = (body: Body) => attemptPromise(`sync body ${body.key}`, () => table.sync(body.content))
+  const sync = (body: Body, urgent = true) =>
+    attemptPromise(`sync body ${body.key}`, () => table.sync(body.content, urgent))
 
   /**
    * Filled ranges must be on the disk before a row says so, else a power cut would turn them into zeros: recorded are
@@ -123,7 +124,7 @@ export const makeSettling = (store: Store): Settling => {
     const filled = body.unsaved
     const before = yield* stateOf(body)
     if (before.generation !== body.committed) return
-    yield* sync(body)
+    yield* sync(body, false)
     const after = yield* stateOf(body)
     if (after.generation !== before.generation) return
     const now = yield* Clock.currentTimeMillis
@@ -139,7 +140,7 @@ export const makeSettling = (store: Store): Settling => {
 
   const isSaveDue = (body: Body, now: number): boolean =>
     body.unsaved >= saveBytes ||
-    (body.unsaved > 0 && (now - body.savedAt >= saveInterval || table.state(body.content)?.complete === true))
+    (body.unsaved > 0 && (now - body.savedAt >= saveInterval || table.status(body.content)?.complete === true))
 
   const settle = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<void, ContentError> {
     if (ownerOf(store, body) === undefined) return
@@ -148,7 +149,7 @@ export const makeSettling = (store: Store): Settling => {
 
   /** Is there something to settle that has a place? */
   const unsettled = (body: Body): boolean => {
-    const state = table.state(body.content)
+    const state = table.status(body.content)
     const item = ownerOf(store, body)
     return state !== undefined && item !== undefined && item.parent !== null && isUnsettled(body, state)
   }

@@ -4,7 +4,7 @@
  * Access times are kept in memory only and reading does not move them (as with `noatime`); without one, and after a
  * restart, the modification time shows.
  */
-import type { ContentId, ContentState } from "@onemount/fuse-native"
+import type { ContentId, ContentStatus } from "@onemount/fuse-native"
 import type { ContentStore } from "../content/ContentStore.ts"
 import type { Time } from "../graph/DriveItem.ts"
 import type { Ino, Item } from "../tree/Item.ts"
@@ -40,7 +40,7 @@ export const make = (layers: {
     return mode === untouched.directory ? config.dirMode : mode & 0o7777
   }
 
-  const file = (item: Item, live: ContentState | undefined): Stat => {
+  const file = (item: Item, live: ContentStatus | undefined): Stat => {
     const written = live !== undefined && live.mtimeMoved
     const mtime = written ? live.mtime : item.mtime
     return {
@@ -71,7 +71,7 @@ export const make = (layers: {
   return {
     stat: (item, body) =>
       item.kind === "file"
-        ? file(item, body === undefined ? content.live(item) : content.table.state(body))
+        ? file(item, body === undefined ? content.live(item) : content.table.status(body))
         : directory(item),
     setAccessed: (ino, atime) => accessed.set(ino, atime)
   }

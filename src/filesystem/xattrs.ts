@@ -3,7 +3,7 @@
  * `user.*` attribute is kept on this machine. The namespaces of the kernel (`security.`, `system.`, `trusted.`) are
  * not supported, so that POSIX ACLs and capabilities are refused instead of pretended.
  */
-import type { ContentState } from "@onemount/fuse-native"
+import { ContentId, type ContentState } from "@onemount/fuse-native"
 import { Effect } from "effect"
 import type { ContentStore } from "../content/ContentStore.ts"
 import type { Ino, Item } from "../tree/Item.ts"
@@ -40,7 +40,7 @@ export const make = (layers: {
   /** How much of the body is here; a closed one is opened for the question. */
   const body = (item: Item): Effect.Effect<StateFacts["body"], FsError> => {
     if (item.content === null) return Effect.succeed(null)
-    const live = content.live(item)
+    const live = content.table.state(ContentId(item.content))
     if (live !== undefined) return Effect.succeed(factsOf(live))
     return Effect.acquireUseRelease(
       Effect.mapError(content.open(item.ino), fromContent),

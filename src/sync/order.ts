@@ -7,7 +7,7 @@
  * folders above its new place did, so that the server never sees a folder inside itself. A folder is deleted after
  * what was in it.
  */
-import type { ContentState } from "@onemount/fuse-native"
+import type { ContentStatus } from "@onemount/fuse-native"
 import type { ItemId } from "../graph/DriveItem.ts"
 import type { Ino, Item } from "../tree/Item.ts"
 import { rootIno } from "../tree/Item.ts"
@@ -23,7 +23,7 @@ export type Readiness =
 
 export interface OrderContext {
   readonly tree: Tree["Service"]
-  readonly live: (item: Item) => ContentState | undefined
+  readonly live: (item: Item) => ContentStatus | undefined
   readonly now: number
   /** Server folders that intents before this one still have to empty. */
   readonly leaving: ReadonlySet<ItemId>

@@ -210,7 +210,7 @@ describe("a full disk", () => {
             )
           )
         }),
-        { database }
+        { database, roomWait: 300 }
       )
     })
   )

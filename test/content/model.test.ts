@@ -97,7 +97,7 @@ const check = Effect.fnUntraced(function* (model: Model) {
   assert.strictEqual((live ?? item).size, model.local.length)
   const [content] = model.open
   if (content === undefined) return
-  const valid = live?.valid ?? []
+  const valid = store.table.state(content)?.valid ?? []
   for (let at = 0; at < valid.length; at += 2) {
     const [start = 0, end = 0] = valid.slice(at, at + 2)
     const got = yield* Harness.read(content, start, end - start)

@@ -24,6 +24,7 @@ NAPI_MODULE_INIT() {
   fuse_native::registerShutdownFunctions(env, exports);
   fuse_native::registerReplyFunctions(env, exports);
   fuse_native::registerTableFunctions(env, exports);
+  fuse_native::registerWriteFunctions(env, exports);
   fuse_native::registerContentFunctions(env, exports);
   fuse_native::registerFileFunctions(env, exports);
   return exports;

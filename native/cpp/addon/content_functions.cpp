@@ -72,6 +72,43 @@ napi_value closeContent(napi_env env, napi_callback_info info) {
   return onContent(env, info, [](ContentTable& t, ContentId id, Arguments&) -> double { return -t.close(id); });
 }
 
+void putStatus(const ContentStatus& s, double* scratch) {
+  const double numbers[] = {static_cast<double>(s.size),          static_cast<double>(s.mtime.tv_sec),
+                            static_cast<double>(s.mtime.tv_nsec), s.mtimeMoved ? 1.0 : 0.0,
+                            static_cast<double>(s.generation),    s.modified ? 1.0 : 0.0,
+                            s.complete ? 1.0 : 0.0,               static_cast<double>(s.handles),
+                            static_cast<double>(s.waiters),       s.frozen ? 1.0 : 0.0,
+                            static_cast<double>(s.passing),       static_cast<double>(s.outsideWriters)};
+  std::copy(std::begin(numbers), std::end(numbers), scratch);
+}
+
+// contentStatus(table, id): 0, or a negative errno; scratch: the numbers
+napi_value contentStatus(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  if (!arguments.ok()) return arguments.invalid();
+  ContentPtr content;
+  if (const int error = handle->target->find(id, content)) return arguments.result(-error);
+  putStatus(content->body->status(), handle->scratch);
+  return arguments.result(0);
+}
+
+// missingRange(table, id, offset): 1 when bytes are missing, 0 when none, or a negative errno; scratch: offset, length
+napi_value missingRange(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.table();
+  const uint64_t id = arguments.integer(1);
+  const uint64_t offset = arguments.integer(2);
+  if (!arguments.ok()) return arguments.invalid();
+  ContentPtr content;
+  if (const int error = handle->target->find(id, content)) return arguments.result(-error);
+  const Extent gap = content->body->missing(offset);
+  handle->scratch[0] = static_cast<double>(gap.start);
+  handle->scratch[1] = static_cast<double>(gap.end - gap.start);
+  return arguments.result(gap.start < gap.end ? 1 : 0);
+}
+
 // contentState(table, id): [valid, dirty], or a negative errno; scratch: the numbers
 napi_value contentState(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -81,13 +118,7 @@ napi_value contentState(napi_env env, napi_callback_info info) {
   ContentPtr content;
   if (const int error = handle->target->find(id, content)) return arguments.result(-error);
   const ContentSnapshot s = content->body->snapshot();
-  const double numbers[] = {static_cast<double>(s.size),          static_cast<double>(s.mtime.tv_sec),
-                            static_cast<double>(s.mtime.tv_nsec), s.mtimeMoved ? 1.0 : 0.0,
-                            static_cast<double>(s.generation),    s.modified ? 1.0 : 0.0,
-                            s.complete ? 1.0 : 0.0,               static_cast<double>(s.handles),
-                            static_cast<double>(s.waiters),       s.frozen ? 1.0 : 0.0,
-                            static_cast<double>(s.passing),       static_cast<double>(s.outsideWriters)};
-  std::copy(std::begin(numbers), std::end(numbers), handle->scratch);
+  putStatus(s, handle->scratch);
   napi_value list;
   napi_create_array_with_length(env, 2, &list);
   napi_set_element(env, list, 0, extentList(env, s.valid));
@@ -136,6 +167,7 @@ void registerContentFunctions(napi_env env, napi_value exports) {
   const Function functions[] = {
       {"openContent", openContent},         {"closeContent", closeContent},       {"contentState", contentState},
       {"setContentTime", setContentTime},   {"markClean", markClean},             {"dropContent", dropContent},
+      {"contentStatus", contentStatus},     {"missingRange", missingRange},
       {"thawContent", thawContent},         {"failRange", failRange}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);
 }

@@ -16,6 +16,7 @@ void registerFunctions(napi_env env, napi_value exports, const Function* functio
 void registerSessionFunctions(napi_env env, napi_value exports);
 void registerReplyFunctions(napi_env env, napi_value exports);
 void registerTableFunctions(napi_env env, napi_value exports);
+void registerWriteFunctions(napi_env env, napi_value exports);
 void registerContentFunctions(napi_env env, napi_value exports);
 void registerFileFunctions(napi_env env, napi_value exports);
 

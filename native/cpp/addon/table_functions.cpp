@@ -19,14 +19,29 @@ void environmentEnds(void* data) {
 
 void collected(napi_env env, void* data, void*) { collectHandle<ContentTable>(env, data, environmentEnds); }
 
-// createTable(scratch, onEvents, queueLimit): table, or a negative errno
+// limits: operations, bytes, operations and bytes of one handle, dirty bytes
+bool limitsOf(Arguments& arguments, size_t index, WriteLimits& limits) {
+  size_t length = 0;
+  const auto* numbers = static_cast<const double*>(arguments.bytes(index, length));
+  if (!arguments.ok()) return false;
+  Fields fields(numbers, length / sizeof(double));
+  limits.operations = fields.integer();
+  limits.bytes = fields.integer();
+  limits.handleOperations = fields.integer();
+  limits.handleBytes = fields.integer();
+  limits.dirtyBytes = fields.integer();
+  return fields.ok() && limits.operations > 0 && limits.bytes > 0 && limits.dirtyBytes > 0;
+}
+
+// createTable(scratch, onEvents, queueLimit, limits): table, or a negative errno
 napi_value createTable(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto handle = std::make_unique<TableHandle>();
   const uint64_t queueLimit = arguments.integer(2);
-  if (!arguments.ok() || !prepareHandle(arguments, 0, 1, *handle)) return arguments.invalid();
+  WriteLimits limits;
+  if (!limitsOf(arguments, 3, limits) || !prepareHandle(arguments, 0, 1, *handle)) return arguments.invalid();
   auto wake = [bridge = handle->bridge] { bridge->wake(); };
-  if (const int error = ContentTable::create(wake, handle->target, queueLimit)) {
+  if (const int error = ContentTable::create(wake, handle->target, queueLimit, limits)) {
     handle->bridge->close(true);
     napi_delete_reference(env, handle->scratchReference);
     return arguments.result(-error);
@@ -56,14 +71,14 @@ napi_value takeEvents(napi_env env, napi_callback_info info) {
   return arguments.result(static_cast<double>(used));
 }
 
-// replyDirty(table, id, errno or 0)
-napi_value replyDirty(napi_env env, napi_callback_info info) {
+// answerEvent(table, id, errno or 0)
+napi_value answerEvent(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.table();
   const uint64_t id = arguments.integer(1);
   const uint64_t error = arguments.integer(2);
   if (!arguments.ok() || error > 4095) return arguments.invalid();
-  return arguments.result(handle->target->replyDirty(id, static_cast<int>(error)) ? 0 : -ENOENT);
+  return arguments.result(handle->target->answer(id, static_cast<int>(error)) ? 0 : -ENOENT);
 }
 
 class OwnedDescriptor {
@@ -168,14 +183,16 @@ napi_value freezeContent(napi_env env, napi_callback_info info) {
   return promise;
 }
 
-// syncContent(table, id)
+// syncContent(table, id, urgent)
 napi_value syncContent(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.table();
   const uint64_t id = arguments.integer(1);
+  const bool urgent = arguments.flag(2);
   if (!arguments.ok()) return arguments.invalid();
-  return numberPromise(arguments, *handle->bridge,
-                       [&](auto done) { return handle->target->sync(id, [done](int error) { done(-error); }); });
+  return numberPromise(arguments, *handle->bridge, [&](auto done) {
+    return handle->target->sync(id, urgent, [done](int error) { done(-error); });
+  });
 }
 
 // writeContent(table, id, offset, bytes): bytes written
@@ -230,7 +247,7 @@ napi_value readContent(napi_env env, napi_callback_info info) {
 
 void registerTableFunctions(napi_env env, napi_value exports) {
   const Function functions[] = {{"createTable", createTable}, {"disposeTable", disposeTable},
-                                {"takeEvents", takeEvents},   {"replyDirty", replyDirty},
+                                {"takeEvents", takeEvents},   {"answerEvent", answerEvent},
                                 {"fill", fill},               {"syncContent", syncContent},
                                 {"readContent", readContent}, {"writeContent", writeContent},
                                 {"truncateContent", truncateContent}, {"allocateContent", allocateContent},

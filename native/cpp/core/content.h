@@ -6,8 +6,8 @@
 // - dirty is a subset of valid. Filling never touches valid bytes, so a download can never overwrite a local change.
 // - A byte range is requested at most once at a time: `requested` holds what was asked for and neither filled nor
 //   failed.
-// - The first write to an unmodified content waits for permission (`dirty` request), unless it was opened as permitted;
-//   later writers queue behind it.
+// - The first write to an unmodified content needs permission, unless it was opened as permitted; the content's write
+//   queue asks for it.
 // - While frozen, the file that was open at that moment is never changed any more: the first change copies it, renames
 //   the copy over the path and goes on there.
 // - The kernel may read and write the backing file itself (passthrough, content_passthrough.cpp); then its inode stays
@@ -16,25 +16,24 @@
 // Locks: `changing_` is held by whoever changes bytes of the file (write, fill, truncate, allocate, freeze) for as long
 // as that takes; `marking_` by whoever sets or takes the mark that tells whether the kernel wrote; `state_` guards the
 // fields and is never held across I/O. Order: changing_, marking_, state_. Readers take only state_, pick up the file
-// and read outside. The content knows waiters by number only; what becomes of them is its table's job.
+// and read outside; `writeNow` tries for changing_ and never waits. The content knows waiters by number only; what
+// becomes of them is its table's job.
 #pragma once
 
 #include <time.h>
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "backing_file.h"
 #include "extent_map.h"
+#include "write_queue.h"
 
 namespace fuse_native {
 
-using WaiterId = uint64_t;
 
 struct ContentSpec {
   std::string path;
@@ -50,15 +49,13 @@ struct ContentSpec {
   uint64_t generation = 0;
 };
 
-struct ContentSnapshot {
+struct ContentStatus {
   uint64_t size;
   timespec mtime;
   bool mtimeMoved;
   uint64_t generation;
   bool modified;
   bool complete;
-  std::vector<Extent> valid;
-  std::vector<Extent> dirty;
   uint32_t handles;
   size_t waiters;
   bool frozen;
@@ -83,6 +80,11 @@ struct Opening {
   bool mayPass = false;
 };
 
+struct ContentSnapshot : ContentStatus {
+  std::vector<Extent> valid;
+  std::vector<Extent> dirty;
+};
+
 /// What a read has to do: read `length` bytes of `file` (0 at the end), or wait; then `fetches` is what to ask for.
 struct ReadPlan {
   bool present = false;
@@ -92,14 +94,6 @@ struct ReadPlan {
   uint64_t truncations = 0;
   std::vector<Extent> fetches;
 };
-
-struct ParkedWrite {
-  WaiterId waiter;
-  uint64_t offset;
-  std::vector<char> bytes;
-};
-
-enum class WriteGate { Open, Parked, ParkedAndAsk };
 
 class Content {
  public:
@@ -125,21 +119,27 @@ class Content {
   /// A change is going to be made or has ended; while one is under way the content cannot become clean.
   void beginChange();
   void endChange();
-  WriteGate gate(WaiterId waiter, uint64_t offset, const char* bytes, size_t length);
-  /// The answer to the permission that `gate` asked for. Returns the writers to be failed; on success the parked ones
-  /// are to be taken with `nextParkedWrite` until there is none.
-  std::vector<WaiterId> answerDirty(bool granted);
-  std::optional<ParkedWrite> nextParkedWrite();
-  /// Bytes written or negative errno; -EAGAIN when permission is missing and the write has to pass `gate`, unless it
-  /// comes from there (`permitted`). Satisfied readers are appended to `released`.
-  ssize_t write(const char* bytes, size_t length, uint64_t offset, bool permitted, std::vector<WaiterId>& released);
+  /// Whether the first change since the content was clean was permitted; `permit` does.
+  bool permitted();
+  void permit();
+  /// Bytes written or negative errno. Satisfied readers are appended to `released`. Waits for other changes and for the
+  /// copy of a frozen file; the caller has seen to the permission.
+  ssize_t write(const char* bytes, size_t length, uint64_t offset, std::vector<WaiterId>& released);
+  /// As `write` without waiting: -EAGAIN when permission is missing, a frozen file has to be copied, or somebody else
+  /// is changing the file.
+  ssize_t writeNow(const char* bytes, size_t length, uint64_t offset, std::vector<WaiterId>& released);
+  /// Bytes of disk that a write of `length` may need: the copy of a frozen file comes with it.
+  uint64_t roomFor(uint64_t length);
   int truncate(uint64_t size, std::vector<WaiterId>& released);
   /// fallocate(2) modes 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; EOPNOTSUPP otherwise.
   int allocate(int mode, uint64_t offset, uint64_t length, std::vector<WaiterId>& released);
   int sync();
 
   // State (content_state.cpp)
+  ContentStatus status();
   ContentSnapshot snapshot();
+  /// The first missing range at or after `offset`; empty (at the size) when there is none.
+  Extent missing(uint64_t offset);
   void setTime(timespec mtime);
   bool markClean(uint64_t generation);
   /// Forgets every range that was not changed here. `fetches` is what those who wait already now miss as well. 0 or an
@@ -166,8 +166,6 @@ class Content {
   bool detach(IoMode mode = IoMode::Cached, Access access = Access::Read, bool abandoned = false);
   /// Takes over what the kernel wrote: the generation moves when there is anything. May wait for a write(2) to end.
   void takeMark();
-  /// Whether the next write would ask first.
-  bool needsPermission();
   /// 0 when nobody but us has the backing file open or mapped, EAGAIN when somebody has, another errno when the
   /// filesystem cannot tell.
   int exclusive();
@@ -178,7 +176,6 @@ class Content {
   bool isClosed();
 
  private:
-  enum class Permission { Ask, Asking, Draining, Granted };
   struct Waiter {
     WaiterId id;
     uint64_t start;
@@ -186,6 +183,7 @@ class Content {
   };
 
   Content(const ContentSpec& spec, std::shared_ptr<BackingFile> file);
+  ContentStatus statusLocked() const;
   ReadPlan planLocked(uint64_t offset, size_t length);
   std::vector<Extent> requestLocked(uint64_t start, uint64_t end);
   void releaseLocked(std::vector<WaiterId>& released);
@@ -193,6 +191,9 @@ class Content {
   /// Requires changing_. Keeps the frozen file as it is; only `kept` up to `end` has to be in the copy.
   int prepareChange(const ExtentMap& kept, uint64_t end, std::shared_ptr<BackingFile>& file);
   int copyOnWrite(const ExtentMap& kept, uint64_t end);
+  /// Requires changing_ and a counted change, which it ends.
+  ssize_t apply(const BackingFile& file, const char* bytes, size_t length, uint64_t offset,
+                std::vector<WaiterId>& released);
   int punch(const BackingFile& file, int mode, uint64_t offset, uint64_t length);
   int dropUnchanged(std::vector<Extent>& fetches);
   int copyForSnapshot(std::shared_ptr<BackingFile>& copy);
@@ -216,12 +217,11 @@ class Content {
   uint64_t generation_;
   uint64_t flushedGeneration_;
   bool modified_;
-  Permission permission_;
+  bool permitted_;
   ExtentMap valid_;
   ExtentMap dirty_;
   ExtentMap requested_;
   std::vector<Waiter> waiters_;
-  std::deque<ParkedWrite> writers_;
   uint32_t handles_ = 0;
   bool frozen_ = false;
   bool copied_ = false;

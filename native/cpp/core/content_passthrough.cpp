@@ -39,8 +39,8 @@ bool isMark(const timespec& time) { return time.tv_sec == kMark.tv_sec && time.t
 }  // namespace
 
 bool Content::mayBeginLocked(const Opening& opening) {
-  const bool quiet = changes_ == 0 && waiters_.empty() && writers_.empty() && !closed_ && !(frozen_ && !copied_) &&
-                     permission_ != Permission::Asking;
+  // A write that waits, for permission or its turn, counts among the changes.
+  const bool quiet = changes_ == 0 && waiters_.empty() && !closed_ && !(frozen_ && !copied_);
   const bool worth = opening.access == Access::Write || (opening.access == Access::Read && size_ >= kPassthroughSize);
   return opening.mayPass && worth && quiet && handles_ == 0 && valid_.covers(0, size_);
 }
@@ -177,11 +177,6 @@ bool Content::detach(IoMode mode, Access access, bool abandoned) {
   // Recovery tells a marked file by its mtime; without writers it is a file like any other.
   restore->setTime(mtime);
   return changed;
-}
-
-bool Content::needsPermission() {
-  std::lock_guard lock(state_);
-  return permission_ != Permission::Granted;
 }
 
 int Content::exclusive() { return file()->exclusive(); }

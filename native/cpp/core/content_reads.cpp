@@ -57,13 +57,10 @@ std::vector<Extent> Content::requestLocked(uint64_t start, uint64_t end) {
 
 bool Content::unpark(WaiterId waiter) {
   std::lock_guard lock(state_);
-  const size_t before = waiters_.size() + writers_.size();
+  const size_t before = waiters_.size();
   waiters_.erase(std::remove_if(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.id == waiter; }),
                  waiters_.end());
-  writers_.erase(
-      std::remove_if(writers_.begin(), writers_.end(), [&](const ParkedWrite& w) { return w.waiter == waiter; }),
-      writers_.end());
-  return waiters_.size() + writers_.size() < before;
+  return waiters_.size() < before;
 }
 
 ssize_t Content::read(const ReadPlan& plan, void* to, uint64_t offset) {
@@ -139,9 +136,7 @@ std::vector<WaiterId> Content::takeAllWaiters() {
   std::lock_guard lock(state_);
   std::vector<WaiterId> all;
   for (const Waiter& waiter : waiters_) all.push_back(waiter.id);
-  for (const ParkedWrite& writer : writers_) all.push_back(writer.waiter);
   waiters_.clear();
-  writers_.clear();
   requested_.clear();
   return all;
 }

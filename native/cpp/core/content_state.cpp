@@ -16,7 +16,7 @@ Content::Content(const ContentSpec& spec, std::shared_ptr<BackingFile> file)
       generation_(spec.generation),
       flushedGeneration_(spec.generation),
       modified_(spec.modified),
-      permission_(spec.modified || spec.permitted ? Permission::Granted : Permission::Ask) {
+      permitted_(spec.modified || spec.permitted) {
   if (spec.validAll) valid_.add(0, size_);
   for (const Extent& range : spec.valid) valid_.add(range.start, std::min(range.end, size_));
   for (const Extent& range : spec.dirty) {
@@ -39,12 +39,27 @@ int Content::open(const ContentSpec& spec, std::shared_ptr<Content>& out) {
   return 0;
 }
 
+ContentStatus Content::statusLocked() const {
+  const bool complete = valid_.covers(0, size_);
+  return {size_,    mtime_,           mtimeMoved_, generation_, modified_, complete,
+          handles_, waiters_.size(), frozen_,     passing_,    outsideWriters_};
+}
+
+ContentStatus Content::status() {
+  look();
+  std::lock_guard lock(state_);
+  return statusLocked();
+}
+
 ContentSnapshot Content::snapshot() {
   look();
   std::lock_guard lock(state_);
-  return {size_,        mtime_,       mtimeMoved_, generation_,      modified_, valid_.covers(0, size_),
-          valid_.all(), dirty_.all(), handles_,    waiters_.size(), frozen_,   passing_,
-          outsideWriters_};
+  return {statusLocked(), valid_.all(), dirty_.all()};
+}
+
+Extent Content::missing(uint64_t offset) {
+  std::lock_guard lock(state_);
+  return valid_.firstGap(offset, size_);
 }
 
 void Content::setTime(timespec mtime) {
@@ -57,12 +72,10 @@ void Content::setTime(timespec mtime) {
 
 bool Content::markClean(uint64_t generation) {
   std::lock_guard lock(state_);
-  // A granted write that has not been applied yet is a change of the next generation already.
-  const bool writing = changes_ > 0 || outsideWriters_ > 0 || permission_ == Permission::Asking ||
-                       permission_ == Permission::Draining;
-  if (generation_ != generation || writing) return false;
+  // A change that waits for its turn is one of the next generation already.
+  if (generation_ != generation || changes_ > 0 || outsideWriters_ > 0) return false;
   modified_ = false;
-  permission_ = Permission::Ask;
+  permitted_ = false;
   dirty_.clear();
   return true;
 }

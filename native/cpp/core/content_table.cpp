@@ -9,10 +9,12 @@ namespace {
 constexpr size_t kFillers = 4;
 }  // namespace
 
-ContentTable::ContentTable(std::function<void()> wake, size_t queueLimit) : events_(queueLimit, std::move(wake)) {}
+ContentTable::ContentTable(std::function<void()> wake, size_t queueLimit, const WriteLimits& limits)
+    : events_(queueLimit, std::move(wake)), budget_(std::make_shared<WriteBudget>(limits)) {}
 
-int ContentTable::create(std::function<void()> wake, std::shared_ptr<ContentTable>& out, size_t queueLimit) {
-  std::shared_ptr<ContentTable> table(new ContentTable(std::move(wake), queueLimit));
+int ContentTable::create(std::function<void()> wake, std::shared_ptr<ContentTable>& out, size_t queueLimit,
+                         const WriteLimits& limits) {
+  std::shared_ptr<ContentTable> table(new ContentTable(std::move(wake), queueLimit, limits));
   const int error = table->fillers_->start(table->threads_, kFillers);
   if (error != 0) {
     table->fillers_->stop();
@@ -37,10 +39,9 @@ int ContentTable::open(ContentId id, const ContentSpec& spec) {
     if (disposed_) return ENODEV;
     if (contents_.count(id) > 0) return EEXIST;
   }
-  auto content = std::make_shared<OpenContent>();
-  content->id = id;
-  content->strand = std::make_shared<Strand>();
-  if (const int error = Content::open(spec, content->body)) return error;
+  std::shared_ptr<Content> body;
+  if (const int error = Content::open(spec, body)) return error;
+  const auto content = std::make_shared<OpenContent>(id, std::move(body), shared_from_this(), budget_, total_);
   std::unique_lock lock(contentsMutex_);
   return contents_.emplace(id, content).second ? 0 : EEXIST;
 }
@@ -54,6 +55,8 @@ int ContentTable::close(ContentId id) {
     contents_.erase(id);
   }
   content->body->close();
+  content->writes.close(EBADF);
+  forgetUnsynced(*content);
   fail(content->body->takeAllWaiters(), EBADF);
   return 0;
 }
@@ -65,49 +68,6 @@ int ContentTable::drop(ContentId id) {
   const int error = content->body->drop(fetches);
   askFor(*content, fetches, 0);
   return error;
-}
-
-int ContentTable::truncate(ContentId id, uint64_t size, Done done) {
-  auto change = [size](Content& body, std::vector<WaiterId>& released) { return body.truncate(size, released); };
-  return changeLater(id, std::move(change), std::move(done));
-}
-
-int ContentTable::allocate(ContentId id, int mode, uint64_t offset, uint64_t length, Done done) {
-  auto change = [mode, offset, length](Content& body, std::vector<WaiterId>& released) {
-    return body.allocate(mode, offset, length, released);
-  };
-  return changeLater(id, std::move(change), std::move(done));
-}
-
-int ContentTable::changeLater(ContentId id, std::function<int(Content&, std::vector<WaiterId>&)> change, Done done) {
-  ContentPtr content;
-  if (const int error = find(id, content)) return error;
-  // From now on, not from when its turn comes: nobody may call the content clean in between.
-  content->body->beginChange();
-  const bool posted = fillers_->post(content->strand, [self = shared_from_this(), content, change, done] {
-    std::vector<WaiterId> released;
-    const int error = change(*content->body, released);
-    content->body->endChange();
-    self->serve(released);
-    done(error);
-  });
-  if (!posted) content->body->endChange();
-  return posted ? 0 : ENODEV;
-}
-
-int ContentTable::freeze(ContentId id, FreezeDone done) {
-  ContentPtr content;
-  if (const int error = find(id, content)) return error;
-  const bool posted = fillers_->post(content->strand, [content, done] {
-    uint64_t generation = 0;
-    std::shared_ptr<BackingFile> file;
-    int error = content->body->freeze(generation, file);
-    if (error != 0) return done(error, 0, -1);
-    const int fd = file->openAgain(error);
-    if (fd < 0) content->body->thaw();
-    done(error, generation, fd);
-  });
-  return posted ? 0 : ENODEV;
 }
 
 int ContentTable::fill(ContentId id, uint64_t offset, std::vector<char> bytes, Done done) {
@@ -132,27 +92,11 @@ int ContentTable::failRange(ContentId id, uint64_t offset, uint64_t length, int 
   return 0;
 }
 
-int ContentTable::sync(ContentId id, Done done) {
-  ContentPtr content;
-  if (const int error = find(id, content)) return error;
-  return fillers_->post(content->strand, [content, done] { done(content->body->sync()); }) ? 0 : ENODEV;
-}
-
 int ContentTable::read(ContentId id, uint64_t offset, size_t length, ReadDone done) {
   ContentPtr content;
   if (const int error = find(id, content)) return error;
   const bool posted = fillers_->post(content->strand, [self = shared_from_this(), content, offset, length, done] {
     self->readOrWait(content, self->nextWaiter(), offset, length, 0, done);
-  });
-  return posted ? 0 : ENODEV;
-}
-
-int ContentTable::write(ContentId id, uint64_t offset, std::vector<char> bytes, WriteDone done) {
-  ContentPtr content;
-  if (const int error = find(id, content)) return error;
-  auto data = std::make_shared<std::vector<char>>(std::move(bytes));
-  const bool posted = fillers_->post(content->strand, [self = shared_from_this(), content, offset, data, done] {
-    self->writeOrWait(content, self->nextWaiter(), data->data(), data->size(), offset, done);
   });
   return posted ? 0 : ENODEV;
 }
@@ -180,10 +124,18 @@ int ContentTable::dispose(bool force) {
   }
   for (const auto& [id, content] : contents) {
     content->body->close();
+    content->writes.close(ENODEV);
     fail(content->body->takeAllWaiters(), ENODEV);
   }
   fillers_->stop();
   return 0;
+}
+
+std::vector<ContentPtr> ContentTable::contents() {
+  std::shared_lock lock(contentsMutex_);
+  std::vector<ContentPtr> all;
+  for (const auto& [id, content] : contents_) all.push_back(content);
+  return all;
 }
 
 size_t ContentTable::count() {

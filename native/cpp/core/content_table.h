@@ -1,15 +1,21 @@
 // File bodies by number: the data plane, without any mount. Sessions serve kernel handles from a table, and anybody
 // else (uploads, tests) reads and writes the same bodies through it with the same rules.
 //
-// A reader of missing bytes or a writer that needs permission waits in the table: `waiting_` says what to do for a
-// waiter once its content released it. Taking a waiter out of `waiting_` is what entitles to call it, so each is called
-// exactly once, or never after `cancel`. What JavaScript has to do comes out as events: `fetch` and `dirty`.
+// A reader of missing bytes waits in the table: `waiting_` says what to do for a waiter once its content released it.
+// Taking a waiter out of `waiting_` is what entitles to call it, so each is called exactly once, or never after
+// `cancel`. A writer waits in the queue of its content (write_queue.h), and so does everything else that changes a
+// content or has to come after what changes it. What JavaScript has to do comes out as events: `fetch`, `dirty`
+// (permit the first change) and `space` (make room on the disk); the last two are questions that are answered once.
+//
+// Bytes that were written and not synced are counted. From half the limit on they are written back, the content with
+// the most of them first, one at a time; at the limit the queues hold writes until there are fewer.
 //
 // Slow work runs on a few filler threads, one strand per content. Callbacks run on whichever thread released the
 // waiter.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -18,23 +24,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "content.h"
+#include "open_content.h"
 #include "request_queue.h"
-#include "strand.h"
 #include "thread_group.h"
 
 namespace fuse_native {
 
-using ContentId = uint64_t;
-
-/// A content in a table: the body, the strand its slow work runs on, and its number.
-struct OpenContent {
-  ContentId id;
-  std::shared_ptr<Content> body;
-  std::shared_ptr<Strand> strand;
-};
-
-using ContentPtr = std::shared_ptr<OpenContent>;
 /// What led to a read: the length of the sequential run it belongs to, and whether its handle waits for bytes before
 /// these already, so that nobody is blocked by these yet.
 struct ReadHint {
@@ -51,10 +46,30 @@ using FreezeDone = std::function<void(int error, uint64_t generation, int fd)>;
 /// Bytes written or negative errno.
 using WriteDone = std::function<void(ssize_t result)>;
 
+/// What a flush found still waiting when its time was over.
+struct FlushLeft {
+  ContentId content;
+  uint64_t operations;
+  uint64_t bytes;
+};
+using FlushDone = std::function<void(const std::vector<FlushLeft>& left)>;
+
+/// A write as it arrives. `bytes` have to stay until the call returns.
+struct WriteRequest {
+  const char* bytes;
+  size_t length;
+  uint64_t offset;
+  /// On the disk before it is answered.
+  bool synchronous = false;
+  std::shared_ptr<WriteAccount> account;
+  uint64_t sinceNs = 0;
+};
+
 class ContentTable : public std::enable_shared_from_this<ContentTable> {
  public:
   /// 0 or an errno. `wake` as for RequestQueue; when `queueLimit` events wait, the sessions stop reading requests.
-  static int create(std::function<void()> wake, std::shared_ptr<ContentTable>& out, size_t queueLimit = 1000);
+  static int create(std::function<void()> wake, std::shared_ptr<ContentTable>& out, size_t queueLimit = 1000,
+                    const WriteLimits& limits = WriteLimits());
 
   RequestQueue& events() { return events_; }
 
@@ -66,17 +81,23 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   int drop(ContentId id);
   int failRange(ContentId id, uint64_t offset, uint64_t length, int error);
 
-  // On the content's strand, in the order of the calls. `done` is called once, unless an errno comes back at once.
+  // On the content's strand, in the order of the calls and of the kernel's writes. `done` is called once, unless an
+  // errno comes back at once.
   int truncate(ContentId id, uint64_t size, Done done);
   int allocate(ContentId id, int mode, uint64_t offset, uint64_t length, Done done);
   int freeze(ContentId id, FreezeDone done);
-  int fill(ContentId id, uint64_t offset, std::vector<char> bytes, Done done);
-  int sync(ContentId id, Done done);
-  int read(ContentId id, uint64_t offset, size_t length, ReadDone done);
+  /// `urgent`: somebody waits for it.
+  int sync(ContentId id, bool urgent, Done done);
   int write(ContentId id, uint64_t offset, std::vector<char> bytes, WriteDone done);
+  // On the strand as well, beside the queue.
+  int fill(ContentId id, uint64_t offset, std::vector<char> bytes, Done done);
+  int read(ContentId id, uint64_t offset, size_t length, ReadDone done);
 
-  /// Answers a `dirty` event; `error` 0 grants. False when the number is unknown or answered.
-  bool replyDirty(WaiterId question, int error);
+  /// Calls `done` when everything that waits now in the queues, of one content or (0) of all, has ended, or when the
+  /// time is over. Hurries them.
+  int flush(ContentId id, std::chrono::milliseconds limit, FlushDone done);
+  /// Answers a `dirty` or `space` event; `error` 0 lets the writers go on. False when the number is unknown or answered.
+  bool answer(WaiterId question, int error);
   /// EBUSY while a session serves from the table. Fails all waiters with ENODEV and closes the files.
   int dispose(bool force);
 
@@ -87,9 +108,18 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   /// Calls `done` now or when the bytes are there.
   void readOrWait(const ContentPtr& content, WaiterId waiter, uint64_t offset, size_t length, ReadHint hint,
                   ReadDone done);
-  /// Calls `done` now or when the write was permitted; then `bytes` were copied.
-  void writeOrWait(const ContentPtr& content, WaiterId waiter, const char* bytes, size_t length, uint64_t offset,
-                   WriteDone done);
+  /// Bytes written or negative errno; -EAGAIN when it cannot be absorbed without waiting. Never waits.
+  ssize_t writeNow(const ContentPtr& content, const WriteRequest& request);
+  /// In the order of the content, with the bytes copied. `done` is called in any case, unless it is cancelled before.
+  void queueWrite(const ContentPtr& content, WaiterId waiter, const WriteRequest& request, WriteDone done);
+  /// Calls `done` with 0 in its turn, or with an errno, unless it is cancelled before.
+  void barrier(const ContentPtr& content, WaiterId waiter, Done done);
+  /// A new account, listed in the statistics for as long as somebody holds it.
+  std::shared_ptr<WriteAccount> openAccount(uint64_t handle, ContentId content);
+  std::vector<std::shared_ptr<WriteAccount>> accounts();
+  const WriteAccount& totals() const { return *total_; }
+  WriteBudget& writeBudget() { return *budget_; }
+  uint64_t unsyncedBytes() const { return unsynced_; }
   /// Asks for permission to change the content without changing it yet. True when there is no need to wait; otherwise
   /// `done` is called with 0 or a negative errno.
   bool permitted(const ContentPtr& content, WaiterId waiter, WriteDone done);
@@ -103,24 +133,39 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   uint64_t bytesFilled() const { return bytesFilled_; }
 
  private:
+  friend class OpenContent;
   struct Waiting {
     ContentPtr content;
     uint64_t offset = 0;
     size_t length = 0;
     ReadDone read;
-    WriteDone write;
+  };
+  struct Question {
+    ContentPtr content;
+    Hold hold;
   };
 
-  ContentTable(std::function<void()> wake, size_t queueLimit);
+  ContentTable(std::function<void()> wake, size_t queueLimit, const WriteLimits& limits);
   void await(WaiterId waiter, Waiting waiting);
   std::optional<Waiting> takeWaiting(WaiterId waiter);
   void serve(const std::vector<WaiterId>& released);
-  /// A change that may take long: `change` gets the body and collects the readers that it satisfies.
-  int changeLater(ContentId id, std::function<int(Content&, std::vector<WaiterId>&)> change, Done done);
+  /// `act` has its turn in the content's order; with `changes` it collects the readers that it satisfies.
+  int inOrder(ContentId id, Urgency urgency, bool changes, std::function<int(const ContentPtr&)> act, Done done);
+  int change(ContentId id, std::function<int(Content&, std::vector<WaiterId>&)> act, Done done);
+  void push(const ContentPtr& content, QueueEntry entry);
   void fail(const std::vector<WaiterId>& waiters, int error);
-  void ask(const ContentPtr& content);
+  void ask(const ContentPtr& content, Hold hold, uint64_t bytes);
   void askFor(const OpenContent& content, const std::vector<Extent>& fetches, ReadHint hint);
-  void applyParkedWrites(const ContentPtr& content);
+  std::vector<ContentPtr> contents();
+
+  // Bytes on their way to the disk (content_write_back.cpp).
+  void wrote(OpenContent& content, uint64_t bytes);
+  int syncNow(OpenContent& content, bool isWriteBack = false);
+  void forgetUnsynced(OpenContent& content);
+  void fewerUnsynced(uint64_t bytes);
+  bool isOverDirtyLimit() const { return unsynced_ >= budget_->limits.dirtyBytes; }
+  void stall(const ContentPtr& content);
+  void writeBack();
 
   RequestQueue events_;
   std::shared_ptr<StrandPool> fillers_ = std::make_shared<StrandPool>();
@@ -135,7 +180,18 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
 
   std::mutex waitingMutex_;
   std::unordered_map<WaiterId, Waiting> waiting_;
-  std::unordered_map<WaiterId, ContentPtr> questions_;
+  std::unordered_map<WaiterId, Question> questions_;
+  /// Whose queue a writer or a barrier waits in.
+  std::unordered_map<WaiterId, ContentPtr> queued_;
+
+  const std::shared_ptr<WriteBudget> budget_;
+  const std::shared_ptr<WriteAccount> total_ = std::make_shared<WriteAccount>(0, 0);
+  std::mutex accountsMutex_;
+  std::unordered_map<const WriteAccount*, std::weak_ptr<WriteAccount>> accounts_;
+  std::atomic<uint64_t> unsynced_{0};
+  std::atomic<bool> writingBack_{false};
+  std::mutex stalledMutex_;
+  std::vector<ContentPtr> stalled_;
 };
 
 }  // namespace fuse_native

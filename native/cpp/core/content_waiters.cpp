@@ -53,7 +53,7 @@ void ContentTable::readOrWait(const ContentPtr& content, WaiterId waiter, uint64
                               ReadDone done) {
   ReadPlan plan = content->body->plan(offset, length);
   if (plan.present) return deliver(content, plan, offset, done);
-  await(waiter, {content, offset, length, done, nullptr});
+  await(waiter, {content, offset, length, done});
   plan = content->body->park(waiter, offset, length);
   if (plan.present || content->body->isClosed()) {
     const auto taken = takeWaiting(waiter);
@@ -75,67 +75,30 @@ void ContentTable::askFor(const OpenContent& content, const std::vector<Extent>&
   }
 }
 
-void ContentTable::writeOrWait(const ContentPtr& content, WaiterId waiter, const char* bytes, size_t length,
-                               uint64_t offset, WriteDone done) {
-  std::vector<WaiterId> released;
-  while (true) {
-    const ssize_t n = content->body->write(bytes, length, offset, false, released);
-    if (n != -EAGAIN) {
-      done(n);
-      return serve(released);
-    }
-    await(waiter, {content, offset, length, nullptr, done});
-    const WriteGate gate = content->body->gate(waiter, offset, bytes, length);
-    if (gate == WriteGate::ParkedAndAsk) ask(content);
-    if (gate != WriteGate::Open || !takeWaiting(waiter)) return;
-  }
-}
-
-bool ContentTable::permitted(const ContentPtr& content, WaiterId waiter, WriteDone done) {
-  if (!content->body->needsPermission()) return true;
-  await(waiter, {content, 0, 0, nullptr, std::move(done)});
-  // A write of nothing: it asks, waits its turn, and changes nothing.
-  const WriteGate gate = content->body->gate(waiter, 0, nullptr, 0);
-  if (gate == WriteGate::ParkedAndAsk) ask(content);
-  return gate == WriteGate::Open && takeWaiting(waiter).has_value();
-}
-
-void ContentTable::ask(const ContentPtr& content) {
+void ContentTable::ask(const ContentPtr& content, Hold hold, uint64_t bytes) {
   const WaiterId question = nextWaiter();
   {
     std::lock_guard lock(waitingMutex_);
-    questions_.emplace(question, content);
+    questions_.emplace(question, Question{content, hold});
   }
-  Record record(Op::Dirty);
+  Record record(hold == Hold::Permission ? Op::Dirty : Op::Space);
   record.integer(question).integer(content->id).after(content->id);
+  if (hold == Hold::Room) record.integer(bytes);
   events_.push(std::move(record));
 }
 
-bool ContentTable::replyDirty(WaiterId question, int error) {
-  ContentPtr content;
+bool ContentTable::answer(WaiterId number, int error) {
+  Question question;
   {
     std::lock_guard lock(waitingMutex_);
-    const auto it = questions_.find(question);
+    const auto it = questions_.find(number);
     if (it == questions_.end()) return false;
-    content = std::move(it->second);
+    question = std::move(it->second);
     questions_.erase(it);
   }
-  fail(content->body->answerDirty(error == 0), error);
-  if (error != 0) return true;
-  const bool posted =
-      fillers_->post(content->strand, [self = shared_from_this(), content] { self->applyParkedWrites(content); });
-  if (!posted) fail(content->body->takeAllWaiters(), ENODEV);
+  if (error == 0 && question.hold == Hold::Permission) question.content->body->permit();
+  question.content->writes.resume(question.hold, error);
   return true;
-}
-
-void ContentTable::applyParkedWrites(const ContentPtr& content) {
-  while (auto write = content->body->nextParkedWrite()) {
-    const auto waiting = takeWaiting(write->waiter);
-    if (!waiting) continue;
-    std::vector<WaiterId> released;
-    waiting->write(content->body->write(write->bytes.data(), write->bytes.size(), write->offset, true, released));
-    serve(released);
-  }
 }
 
 void ContentTable::serve(const std::vector<WaiterId>& released) {
@@ -151,21 +114,31 @@ void ContentTable::fail(const std::vector<WaiterId>& waiters, int error) {
   for (const WaiterId waiter : waiters) {
     const auto waiting = takeWaiting(waiter);
     if (!waiting) continue;
-    if (waiting->read) waiting->read(error, nullptr, 0);
-    if (waiting->write) waiting->write(-error);
+    waiting->read(error, nullptr, 0);
   }
 }
 
 bool ContentTable::cancel(WaiterId waiter) {
-  const auto waiting = takeWaiting(waiter);
-  if (!waiting) return false;
-  waiting->content->body->unpark(waiter);
+  if (const auto waiting = takeWaiting(waiter)) {
+    waiting->content->body->unpark(waiter);
+    return true;
+  }
+  ContentPtr content;
+  {
+    std::lock_guard lock(waitingMutex_);
+    const auto it = queued_.find(waiter);
+    if (it == queued_.end()) return false;
+    content = it->second;
+  }
+  if (!content->writes.cancel(waiter)) return false;
+  std::lock_guard lock(waitingMutex_);
+  queued_.erase(waiter);
   return true;
 }
 
 size_t ContentTable::waiters() {
   std::lock_guard lock(waitingMutex_);
-  return waiting_.size();
+  return waiting_.size() + queued_.size();
 }
 
 }  // namespace fuse_native

@@ -8,38 +8,15 @@
 
 namespace fuse_native {
 
-WriteGate Content::gate(WaiterId waiter, uint64_t offset, const char* bytes, size_t length) {
+bool Content::permitted() {
   std::lock_guard lock(state_);
-  if (permission_ == Permission::Granted || closed_) return WriteGate::Open;
-  writers_.push_back({waiter, offset, std::vector<char>(bytes, bytes + length)});
-  if (permission_ != Permission::Ask) return WriteGate::Parked;
-  permission_ = Permission::Asking;
-  return WriteGate::ParkedAndAsk;
+  return permitted_ || closed_;
 }
 
-std::vector<WaiterId> Content::answerDirty(bool granted) {
+void Content::permit() {
   std::lock_guard lock(state_);
-  std::vector<WaiterId> failed;
-  if (granted) {
-    modified_ = true;
-    permission_ = Permission::Draining;
-    return failed;
-  }
-  permission_ = modified_ ? Permission::Granted : Permission::Ask;
-  for (const ParkedWrite& write : writers_) failed.push_back(write.waiter);
-  writers_.clear();
-  return failed;
-}
-
-std::optional<ParkedWrite> Content::nextParkedWrite() {
-  std::lock_guard lock(state_);
-  if (writers_.empty()) {
-    if (permission_ == Permission::Draining) permission_ = Permission::Granted;
-    return std::nullopt;
-  }
-  ParkedWrite next = std::move(writers_.front());
-  writers_.pop_front();
-  return next;
+  modified_ = true;
+  permitted_ = true;
 }
 
 void Content::beginChange() {
@@ -57,22 +34,44 @@ void Content::changedLocked() {
   modified_ = true;
   mtimeMoved_ = true;
   ::clock_gettime(CLOCK_REALTIME, &mtime_);
-  if (permission_ == Permission::Ask) permission_ = Permission::Granted;
+  permitted_ = true;
 }
 
-ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, bool permitted,
-                       std::vector<WaiterId>& released) {
+ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, std::vector<WaiterId>& released) {
   if (length == 0) return 0;
   std::lock_guard changing(changing_);
+  beginChange();
+  std::shared_ptr<BackingFile> file;
+  if (const int error = prepareChange(valid_, UINT64_MAX, file)) {
+    endChange();
+    return -error;
+  }
+  return apply(*file, bytes, length, offset, released);
+}
+
+ssize_t Content::writeNow(const char* bytes, size_t length, uint64_t offset, std::vector<WaiterId>& released) {
+  if (length == 0) return 0;
+  const std::unique_lock changing(changing_, std::try_to_lock);
+  if (!changing.owns_lock()) return -EAGAIN;
+  std::shared_ptr<BackingFile> file;
   {
     std::lock_guard lock(state_);
     if (closed_) return -EBADF;
-    if (!permitted && permission_ != Permission::Granted) return -EAGAIN;
+    if (!permitted_ || (frozen_ && !copied_)) return -EAGAIN;
     changes_ += 1;
+    file = file_;
   }
-  std::shared_ptr<BackingFile> file;
-  const int error = prepareChange(valid_, UINT64_MAX, file);
-  const ssize_t n = error != 0 ? -error : file->write(bytes, length, offset);
+  return apply(*file, bytes, length, offset, released);
+}
+
+uint64_t Content::roomFor(uint64_t length) {
+  std::lock_guard lock(state_);
+  return length + (frozen_ && !copied_ ? size_ : 0);
+}
+
+ssize_t Content::apply(const BackingFile& file, const char* bytes, size_t length, uint64_t offset,
+                       std::vector<WaiterId>& released) {
+  const ssize_t n = file.write(bytes, length, offset);
   std::lock_guard lock(state_);
   changes_ -= 1;
   if (n <= 0) return n;

@@ -1,5 +1,5 @@
-// An open file description of the kernel: who it is upstairs, which content serves it, and whether it reads in
-// sequence.
+// An open file description of the kernel: who it is upstairs, which content serves it, whether it reads in sequence,
+// what it has written, and which errors of its content it has heard of.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,9 @@ namespace fuse_native {
 class Handle {
  public:
   Handle(uint64_t id, uint64_t node, ContentPtr content)
-      : id(id), node(node), content(std::move(content)) {}
+      : id(id), node(node), content(std::move(content)) {
+    if (this->content != nullptr) heard_ = this->content->errors.sample();
+  }
 
   const uint64_t id;
   const uint64_t node;
@@ -24,6 +26,18 @@ class Handle {
   /// What the opener may do, and how the kernel serves it; both as the handle was attached to the content.
   Access access = Access::Read;
   IoMode mode = IoMode::Cached;
+
+  bool writable() const { return access != Access::Read; }
+
+  /// The last error of the content that this handle has not heard of, 0 when there is none. Counts as heard then.
+  int takeError() { return content == nullptr ? 0 : content->errors.take(heard_); }
+
+  /// Made with the first write.
+  std::shared_ptr<WriteAccount> account(ContentTable& table) {
+    std::lock_guard lock(mutex_);
+    if (account_ == nullptr) account_ = table.openAccount(id, content->id);
+    return account_;
+  }
 
   /// Length in bytes of the sequential run this read belongs to, itself included; 0 when it starts somewhere else.
   /// Read-ahead arrives on several threads at once, so a little disorder still counts as a sequence.
@@ -48,6 +62,8 @@ class Handle {
   std::atomic<unsigned> waiting_{0};
   uint64_t expected_ = 0;
   uint64_t run_ = 0;
+  std::shared_ptr<WriteAccount> account_;
+  std::atomic<uint64_t> heard_{0};
 };
 
 }  // namespace fuse_native

@@ -42,6 +42,8 @@ enum class Op : uint32_t {
   // Answered natively, never sent up.
   Write,
   LSeek,
+  // An event of a content table.
+  Space,
   Count
 };
 
@@ -69,7 +71,7 @@ inline const char* opName(Op op) {
       "",        "lookup",  "forget",    "getattr",   "setattr",     "readlink", "mknod",     "mkdir", "unlink",
       "rmdir",   "symlink", "link",      "rename",    "open",        "create",   "read",      "flush", "fsync",
       "release", "readdir", "fsyncdir",  "statfs",    "setxattr",    "getxattr", "listxattr", "removexattr",
-      "access",  "fallocate", "dirty",   "fetch",     "cancel",      "closed",   "write",     "lseek"};
+      "access",  "fallocate", "dirty",   "fetch",     "cancel",      "closed",   "write",     "lseek", "space"};
   static_assert(sizeof(names) / sizeof(names[0]) == static_cast<size_t>(Op::Count), "one name per operation");
   return names[static_cast<uint32_t>(op)];
 }

@@ -2,6 +2,11 @@
 
 namespace fuse_native {
 
+namespace {
+// One turn in so many goes to the least urgent strand.
+constexpr uint64_t kFairTurn = 8;
+}  // namespace
+
 int StrandPool::start(ThreadGroup& threads, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (const int error = threads.spawn("fuse-filler", [self = shared_from_this()] { self->run(); })) return error;
@@ -9,14 +14,65 @@ int StrandPool::start(ThreadGroup& threads, size_t count) {
   return 0;
 }
 
-bool StrandPool::post(const std::shared_ptr<Strand>& strand, std::function<void()> job) {
+bool StrandPool::post(const std::shared_ptr<Strand>& strand, std::function<void()> job, Urgency urgency) {
   std::lock_guard lock(mutex_);
   if (stopping_) return false;
-  strand->jobs_.push_back(std::move(job));
-  if (strand->scheduled_) return true;
-  strand->scheduled_ = true;
-  ready_.push_back(strand);
-  work_.notify_one();
+  strand->jobs_.push_back({std::move(job), urgency});
+  strand->jobsByUrgency_[static_cast<size_t>(urgency)] += 1;
+  placeLocked(strand);
+  return true;
+}
+
+void StrandPool::placeLocked(const std::shared_ptr<Strand>& strand) {
+  if (strand->running_ || strand->jobs_.empty()) return;
+  size_t urgency = 0;
+  while (strand->jobsByUrgency_[urgency] == 0) urgency++;
+  if (strand->waits_) {
+    auto& before = waiting_[static_cast<size_t>(strand->urgency_)];
+    if (static_cast<size_t>(strand->urgency_) != urgency) waiting_[urgency].splice(waiting_[urgency].end(), before, strand->place_);
+  } else {
+    strand->place_ = waiting_[urgency].insert(waiting_[urgency].end(), strand);
+    strand->waits_ = true;
+    waitingCount_ += 1;
+    work_.notify_one();
+  }
+  strand->urgency_ = static_cast<Urgency>(urgency);
+}
+
+std::shared_ptr<Strand> StrandPool::nextLocked() {
+  size_t urgency = 0;
+  if (++turn_ % kFairTurn == 0) {
+    urgency = kUrgencies - 1;
+    while (waiting_[urgency].empty()) urgency--;
+  } else {
+    while (waiting_[urgency].empty()) urgency++;
+  }
+  std::shared_ptr<Strand> strand = std::move(waiting_[urgency].front());
+  waiting_[urgency].pop_front();
+  waitingCount_ -= 1;
+  strand->waits_ = false;
+  return strand;
+}
+
+void StrandPool::runNext(std::unique_lock<std::mutex>& lock) {
+  const std::shared_ptr<Strand> strand = nextLocked();
+  strand->running_ = true;
+  {
+    const Strand::Job job = std::move(strand->jobs_.front());
+    strand->jobs_.pop_front();
+    strand->jobsByUrgency_[static_cast<size_t>(job.urgency)] -= 1;
+    lock.unlock();
+    job.run();
+  }
+  lock.lock();
+  strand->running_ = false;
+  placeLocked(strand);
+}
+
+bool StrandPool::runOne() {
+  std::unique_lock lock(mutex_);
+  if (waitingCount_ == 0) return false;
+  runNext(lock);
   return true;
 }
 
@@ -29,23 +85,9 @@ void StrandPool::stop() {
 void StrandPool::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    work_.wait(lock, [&] { return stopping_ || !ready_.empty(); });
-    if (ready_.empty()) return;
-    const std::shared_ptr<Strand> strand = std::move(ready_.front());
-    ready_.pop_front();
-    {
-      std::function<void()> job = std::move(strand->jobs_.front());
-      strand->jobs_.pop_front();
-      lock.unlock();
-      job();
-    }
-    lock.lock();
-    if (strand->jobs_.empty()) {
-      strand->scheduled_ = false;
-    } else {
-      ready_.push_back(strand);
-      work_.notify_one();
-    }
+    work_.wait(lock, [&] { return stopping_ || waitingCount_ > 0; });
+    if (waitingCount_ == 0) return;
+    runNext(lock);
   }
 }
 

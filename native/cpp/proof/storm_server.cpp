@@ -115,7 +115,7 @@ class Server {
         return collect(node);
       }
       case Op::Dirty:
-        contents_->replyDirty(fields.integer(), 0);
+        contents_->answer(fields.integer(), 0);
         return;
       case Op::Fetch: {
         const uint64_t id = fields.integer();
@@ -181,7 +181,7 @@ class Server {
         auto done = [session = session_, id](int error) {
           error == 0 ? session->replyOk(id) : session->replyError(id, error);
         };
-        return contents_->sync(node, done);
+        return contents_->sync(node, true, done);
       }
       default:
         return ENOSYS;

@@ -67,7 +67,7 @@ TEST(content_fill_never_overwrites_a_write) {
   auto content = ghost(file, 100);
   std::vector<WaiterId> released;
   uint64_t written = 0;
-  CHECK(content->write("XXXX", 4, 10, false, released) == 4);
+  CHECK(content->write("XXXX", 4, 10, released) == 4);
   const std::string bytes(100, 'a');
   CHECK(content->fill(bytes.data(), 0, bytes.size(), released, written) == 0);
   CHECK(written == 96);
@@ -95,34 +95,34 @@ TEST(content_write_beyond_the_end_makes_a_hole_that_is_present) {
   TemporaryFile file;
   auto content = ghost(file, 0);
   std::vector<WaiterId> released;
-  CHECK(content->write("end", 3, 5, false, released) == 3);
+  CHECK(content->write("end", 3, 5, released) == 3);
   CHECK(text(*content, 0, 100) == std::string(5, '\0') + "end");
   CHECK(content->snapshot().dirty == (std::vector<Extent>{{0, 8}}));
 }
 
-TEST(content_write_waits_for_permission) {
+TEST(content_writes_at_once_only_what_needs_no_waiting) {
   TemporaryFile file;
   ContentSpec spec;
   spec.path = file.path();
   std::shared_ptr<Content> content;
   CHECK(Content::open(spec, content) == 0);
   std::vector<WaiterId> released;
-  CHECK(content->write("a", 1, 0, false, released) == -EAGAIN);
-  CHECK(content->gate(1, 0, "a", 1) == WriteGate::ParkedAndAsk);
-  CHECK(content->gate(2, 1, "b", 1) == WriteGate::Parked);
-  CHECK(content->answerDirty(false) == (std::vector<WaiterId>{1, 2}));
-  CHECK(content->gate(3, 0, "c", 1) == WriteGate::ParkedAndAsk);
-  CHECK(!content->markClean(0));
-  CHECK(content->answerDirty(true).empty());
-  CHECK(!content->markClean(0));
-  auto parked = content->nextParkedWrite();
-  CHECK(parked && parked->waiter == 3);
-  CHECK(content->write(parked->bytes.data(), 1, 0, true, released) == 1);
-  CHECK(!content->nextParkedWrite());
-  CHECK(content->write("d", 1, 1, false, released) == 1);
-  CHECK(!content->markClean(1));
-  CHECK(content->markClean(2));
-  CHECK(content->write("e", 1, 2, false, released) == -EAGAIN);
+  CHECK(!content->permitted());
+  CHECK(content->writeNow("a", 1, 0, released) == -EAGAIN);
+  content->permit();
+  CHECK(content->snapshot().modified);
+  CHECK(content->writeNow("a", 1, 0, released) == 1);
+  uint64_t generation = 0;
+  std::shared_ptr<BackingFile> frozen;
+  CHECK(content->freeze(generation, frozen) == 0);
+  CHECK(content->writeNow("b", 1, 0, released) == -EAGAIN);
+  CHECK(content->roomFor(1) == 2);
+  CHECK(content->write("b", 1, 0, released) == 1);
+  CHECK(content->writeNow("c", 1, 1, released) == 1);
+  CHECK(text(*content, 0, 10) == "bc");
+  CHECK(!content->markClean(2));
+  CHECK(content->markClean(3));
+  CHECK(content->writeNow("d", 1, 0, released) == -EAGAIN);
 }
 
 TEST(content_opened_as_permitted_asks_after_it_was_clean) {
@@ -134,10 +134,10 @@ TEST(content_opened_as_permitted_asks_after_it_was_clean) {
   CHECK(Content::open(spec, content) == 0);
   CHECK(!content->snapshot().modified);
   std::vector<WaiterId> released;
-  CHECK(content->write("a", 1, 0, false, released) == 1);
+  CHECK(content->writeNow("a", 1, 0, released) == 1);
   CHECK(content->snapshot().modified);
   CHECK(content->markClean(1));
-  CHECK(content->write("b", 1, 1, false, released) == -EAGAIN);
+  CHECK(content->writeNow("b", 1, 1, released) == -EAGAIN);
 }
 
 TEST(content_freeze_keeps_the_old_file) {
@@ -153,14 +153,14 @@ TEST(content_freeze_keeps_the_old_file) {
   int error = 0;
   const int snapshot = frozen->openAgain(error);
   CHECK(snapshot >= 0 && error == 0);
-  CHECK(content->write("XX", 2, 4, false, released) == 2);
+  CHECK(content->write("XX", 2, 4, released) == 2);
   char old[10];
   CHECK(::pread(snapshot, old, 10, 0) == 10);
   CHECK(std::memcmp(old, "0123456789", 10) == 0);
   CHECK(text(*content, 0, 10) == "0123XX6789");
   CHECK(!content->plan(0, 20).present);
   CHECK(content->thaw() == 0);
-  CHECK(content->write("YY", 2, 0, false, released) == 2);
+  CHECK(content->write("YY", 2, 0, released) == 2);
   CHECK(::pread(snapshot, old, 10, 0) == 10);
   CHECK(std::memcmp(old, "0123456789", 10) == 0);
   ::close(snapshot);
@@ -174,7 +174,7 @@ TEST(content_drop_keeps_what_was_written_and_asks_for_the_rest) {
   uint64_t written = 0, generation = 0;
   const std::string wrong(3 * kPage, 'w'), right(3 * kPage, 'r');
   CHECK(content->fill(wrong.data(), 0, wrong.size(), released, written) == 0);
-  CHECK(content->write("LOCAL", 5, 10, false, released) == 5);
+  CHECK(content->write("LOCAL", 5, 10, released) == 5);
   content->attach();
   std::shared_ptr<BackingFile> frozen;
   CHECK(content->freeze(generation, frozen) == 0);

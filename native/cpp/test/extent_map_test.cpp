@@ -11,6 +11,16 @@ using fuse_native::ExtentMap;
 namespace {
 
 constexpr uint64_t kSize = 200;
+
+struct CountingLess {
+  static uint64_t compared;
+  bool operator()(uint64_t a, uint64_t b) const {
+    compared += 1;
+    return a < b;
+  }
+};
+uint64_t CountingLess::compared = 0;
+
 using Bits = std::array<bool, kSize>;
 
 std::vector<Extent> runs(const Bits& bits, uint64_t start, uint64_t end, bool value) {
@@ -56,6 +66,7 @@ TEST(extent_map_agrees_with_a_bitmap) {
       CHECK(map.gaps(from, to) == missing);
       CHECK(map.covers(from, to) == missing.empty());
       CHECK(map.intersects(from, to) == !present.empty());
+      CHECK(map.firstGap(from, to) == (missing.empty() ? Extent{to, to} : missing.front()));
       const auto all = runs(bits, 0, kSize, true);
       CHECK(map.all() == all);
       CHECK(map.count() == all.size());
@@ -74,4 +85,33 @@ TEST(extent_map_merges_ranges_that_touch) {
   map.add(5, 5);
   map.remove(7, 7);
   CHECK(map.count() == 1);
+}
+
+TEST(extent_map_costs_logarithmic_steps_with_100000_extents) {
+  constexpr uint64_t kExtents = 100000;
+  fuse_native::BasicExtentMap<CountingLess> map;
+  for (uint64_t i = 0; i < kExtents; i++) map.add(i * 10, i * 10 + 5);
+  CHECK(map.count() == kExtents);
+  // A red-black tree of n nodes is at most 2 log2(n + 1) high, 34 here; an operation descends once or twice.
+  constexpr uint64_t kMost = 2 * 34;
+  std::mt19937 random(1);
+  auto steps = [](auto operation) {
+    const uint64_t before = CountingLess::compared;
+    operation();
+    return CountingLess::compared - before;
+  };
+  for (int round = 0; round < 2000; round++) {
+    const uint64_t at = random() % kExtents * 10;
+    CHECK(steps([&] { map.covers(at, at + 5); }) <= kMost);
+    CHECK(steps([&] { map.intersects(at + 6, at + 9); }) <= kMost);
+    CHECK(steps([&] { map.firstGap(at, kExtents * 10); }) <= kMost);
+    CHECK(steps([&] { map.within(at, at + 100); }) <= kMost);
+    CHECK(steps([&] { map.gaps(at, at + 100); }) <= kMost);
+    // One range in two, one gone, and back.
+    CHECK(steps([&] { map.remove(at + 2, at + 3); }) <= kMost);
+    CHECK(steps([&] { map.add(at + 2, at + 3); }) <= kMost);
+    CHECK(steps([&] { map.remove(at, at + 5); }) <= kMost);
+    CHECK(steps([&] { map.add(at, at + 5); }) <= kMost);
+  }
+  CHECK(map.count() == kExtents);
 }

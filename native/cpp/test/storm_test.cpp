@@ -38,12 +38,13 @@ struct Outstanding {
 class Storm {
  public:
   explicit Storm(const std::string& path) {
-    CHECK(ContentTable::create([this] { wakes_ += 1; }, table_) == 0);
+    CHECK(ContentTable::create([this] { wakes_ += 1; }, table_, 1000, limits()) == 0);
     ContentSpec spec;
     spec.path = path;
     spec.size = kPages * kPage;
     CHECK(table_->open(1, spec) == 0);
     CHECK(table_->find(1, content_) == 0);
+    account_ = table_->openAccount(1, 1);
   }
 
   void run(unsigned rounds) {
@@ -62,11 +63,25 @@ class Storm {
     CHECK(outstanding_.wrong == 0);
     CHECK(wakes_ > 0);
     CHECK(table_->waiters() == 0);
+    CHECK(content_->writes.idle());
+    const WriteAccount& total = table_->totals();
+    CHECK(total.operations == total.completed + total.failed + total.cancelled);
+    CHECK(total.queued == 0 && total.queuedBytes == 0 && total.failed == 0);
+    CHECK(account_->operations == total.operations);
+    CHECK(!table_->writeBudget().isFull());
     CHECK(table_->close(1) == 0);
     CHECK(table_->dispose(false) == 0);
   }
 
  private:
+  /// Small enough that writers stall and the budget fills.
+  static WriteLimits limits() {
+    WriteLimits limits;
+    limits.handleOperations = 2;
+    limits.dirtyBytes = 64 * kPiece;
+    return limits;
+  }
+
   void use(unsigned seed, unsigned rounds) {
     std::mt19937 random(seed);
     for (unsigned i = 0; i < rounds; i++) {
@@ -80,7 +95,7 @@ class Storm {
           break;
         case 3:
         case 4:
-          write(page, offset);
+          write(random, page, offset);
           break;
         case 5:
           CHECK(table_->fill(1, page * kPage, std::vector<char>(kPage, valueOf(page)), outstanding_.done()) == 0);
@@ -115,19 +130,46 @@ class Storm {
     if (table_->cancel(waiter)) outstanding_.count -= 1;
   }
 
-  void write(uint64_t page, uint64_t offset) {
+  void write(std::mt19937& random, uint64_t page, uint64_t offset) {
     const std::string bytes(kPiece, valueOf(page));
-    outstanding_.count += 1;
-    table_->writeOrWait(content_, table_->nextWaiter(), bytes.data(), bytes.size(), offset, [this](ssize_t result) {
+    const bool synchronous = random() % 16 == 0;
+    const WriteRequest request{bytes.data(), bytes.size(), offset, synchronous, account_, monotonicNs()};
+    auto check = [this](ssize_t result) {
       if (result != static_cast<ssize_t>(kPiece)) outstanding_.wrong += 1;
+    };
+    const ssize_t written = table_->writeNow(content_, request);
+    if (written != -EAGAIN) return check(written);
+    outstanding_.count += 1;
+    const WaiterId waiter = table_->nextWaiter();
+    table_->queueWrite(content_, waiter, request, [this, check](ssize_t result) {
+      check(result);
       outstanding_.count -= 1;
     });
+    if (random() % 8 == 0 && table_->cancel(waiter)) outstanding_.count -= 1;
+  }
+
+  void wait(std::mt19937& random) {
+    if (random() % 2 == 0) {
+      table_->barrier(content_, table_->nextWaiter(), outstanding_.done());
+      return;
+    }
+    outstanding_.count += 1;
+    const auto limit = std::chrono::milliseconds(random() % 20);
+    CHECK(table_->flush(random() % 2, limit, [this](const std::vector<FlushLeft>& left) {
+      for (const FlushLeft& each : left) {
+        if (each.content != 1) outstanding_.wrong += 1;
+      }
+      outstanding_.count -= 1;
+    }) == 0);
   }
 
   void change(std::mt19937& random) {
     const uint64_t page = random() % kPages;
     const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    switch (random() % 6) {
+    switch (random() % 7) {
+      case 6:
+        wait(random);
+        break;
       case 0:
         CHECK(table_->truncate(1, page * kPage, outstanding_.done()) == 0);
         CHECK(table_->truncate(1, kPages * kPage, outstanding_.done()) == 0);
@@ -145,7 +187,7 @@ class Storm {
         CHECK(table_->drop(1) == 0);
         break;
       case 5:
-        CHECK(table_->sync(1, outstanding_.done()) == 0);
+        CHECK(table_->sync(1, random() % 2 == 0, outstanding_.done()) == 0);
         break;
     }
   }
@@ -179,7 +221,7 @@ class Storm {
       double fields[4] = {};
       std::memcpy(fields, &words[at + 1], std::min<size_t>(sizeof fields, ((words[at] >> 32) - 1) * 8));
       if (static_cast<Op>(words[at] & 0xffffffff) == Op::Dirty) {
-        CHECK(table_->replyDirty(static_cast<WaiterId>(fields[0]), 0));
+        CHECK(table_->answer(static_cast<WaiterId>(fields[0]), 0));
       } else {
         fetch(static_cast<uint64_t>(fields[1]), static_cast<uint64_t>(fields[2]));
       }
@@ -194,6 +236,7 @@ class Storm {
 
   std::shared_ptr<ContentTable> table_;
   ContentPtr content_;
+  std::shared_ptr<WriteAccount> account_;
   Outstanding outstanding_;
   std::atomic<uint64_t> wakes_{0};
   std::atomic<bool> stop_{false};

@@ -82,18 +82,28 @@ void Session::read(fuse_req_t request, uint64_t node, size_t size, uint64_t offs
   giveUpWhenRefusing(id);
 }
 
-void Session::write(fuse_req_t request, const char* bytes, size_t size, uint64_t offset, uint64_t number) {
+void Session::write(fuse_req_t request, const char* bytes, size_t size, uint64_t offset, bool synchronous,
+                    uint64_t number) {
   const auto handle = handles_.find(number);
   const uint64_t startNs = monotonicNs();
   if (handle == nullptr) return answer(request, Op::Write, startNs, EBADF);
   if (handle->content == nullptr) return answer(request, Op::Write, startNs, EOPNOTSUPP);
+  if (const int error = handle->takeError()) return answer(request, Op::Write, startNs, error);
+  const WriteRequest write{bytes, size, offset, synchronous, handle->account(*contents_), startNs};
+  const ssize_t written = contents_->writeNow(handle->content, write);
+  if (written != -EAGAIN) return answerWrite(request, startNs, written);
   Pending pending = parked(request, Op::Write, handle->content, startNs);
   const RequestId id = pending.id;
   const WaiterId waiter = pending.waiter;
   publish(std::move(pending));
-  contents_->writeOrWait(handle->content, waiter, bytes, size, offset, [self = shared_from_this(), id](ssize_t result) {
-    self->ifPending(id, [&](const Pending& p) { self->answerWrite(p.request, p.startNs, result); });
-  });
+  auto done = [self = shared_from_this(), id, handle](ssize_t result) {
+    self->ifPending(id, [&](const Pending& p) {
+      // The writer hears of it here. A writer that has gone does not: its handle will.
+      if (result < 0) handle->takeError();
+      self->answerWrite(p.request, p.startNs, result);
+    });
+  };
+  contents_->queueWrite(handle->content, waiter, write, std::move(done));
   giveUpWhenRefusing(id);
 }
 
@@ -144,15 +154,18 @@ void Session::answerWrite(fuse_req_t request, uint64_t startNs, ssize_t result) 
 
 void Session::flush(fuse_req_t request, uint64_t node, uint64_t number) {
   const auto handle = handles_.find(number);
-  if (handle == nullptr || handle->content == nullptr || !handle->content->body->changedSinceFlush()) {
-    return answer(request, Op::Flush, monotonicNs(), 0);
+  const uint64_t startNs = monotonicNs();
+  if (handle == nullptr || handle->content == nullptr) return answer(request, Op::Flush, startNs, 0);
+  const OpenContent& content = *handle->content;
+  if (content.writes.idle() && !content.body->changedSinceFlush()) {
+    // Who only reads has lost nothing and does not look at what close says.
+    return answer(request, Op::Flush, startNs, handle->writable() ? handle->takeError() : 0);
   }
   Upcall call(request, Op::Flush, node);
   call.pending.handle = handle;
   call.pending.content = handle->content;
-  call.pending.generation = handle->content->body->generation();
-  call.record.integer(handle->id).integer(handle->content->id);
-  call.send();
+  call.record.integer(handle->id).integer(content.id);
+  sendInOrder(std::move(call.pending), std::move(call.record));
 }
 
 void Session::fsync(fuse_req_t request, uint64_t node, bool dataOnly, uint64_t number) {
@@ -162,14 +175,30 @@ void Session::fsync(fuse_req_t request, uint64_t node, bool dataOnly, uint64_t n
   call.pending.handle = handle;
   call.pending.content = handle->content;
   call.record.integer(handle->id);
-  if (handle->content == nullptr) {
-    call.record.absent();
-  } else {
-    call.pending.generation = handle->content->body->generation();
-    call.record.integer(handle->content->id);
-  }
+  handle->content == nullptr ? call.record.absent() : call.record.integer(handle->content->id);
   call.record.integer(dataOnly ? 1 : 0);
-  call.send();
+  if (handle->content == nullptr) return call.send();
+  sendInOrder(std::move(call.pending), std::move(call.record));
+}
+
+void Session::sendInOrder(Pending pending, Record record) {
+  const ContentPtr content = pending.content;
+  pending.generation = content->body->generation();
+  if (content->writes.idle()) return send(std::move(pending), std::move(record));
+  pending.waiter = contents_->nextWaiter();
+  const RequestId id = pending.id;
+  const WaiterId waiter = pending.waiter;
+  publish(std::move(pending));
+  auto turn = [self = shared_from_this(), id, content, record = std::move(record)](int error) mutable {
+    if (error != 0) {
+      return self->ifPending(id, [&](const Pending& p) { self->answer(p.request, p.op, p.startNs, error); });
+    }
+    if (!self->pending_.unpark(id, content->body->generation())) return;
+    self->statistics_.dispatched.fetch_add(1, std::memory_order_relaxed);
+    self->queue_.push(std::move(record));
+  };
+  contents_->barrier(content, waiter, std::move(turn));
+  giveUpWhenRefusing(id);
 }
 
 void Session::release(fuse_req_t request, uint64_t number) {

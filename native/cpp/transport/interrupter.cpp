@@ -63,9 +63,7 @@ void Interrupter::run() {
       const uint64_t age = monotonicNs() - entry.sinceNs;
       if (!pending_.isParked(entry.id).has_value()) {
         if (age < kAppearNs) kept.push_back(entry);
-      } else if (age >= kPatienceNs || fatalSignalPending(entry.thread)) {
-        act_(entry.id);
-      } else {
+      } else if ((age < kPatienceNs && !fatalSignalPending(entry.thread)) || !act_(entry.id)) {
         kept.push_back(entry);
       }
     }

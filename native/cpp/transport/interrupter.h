@@ -17,8 +17,9 @@ namespace fuse_native {
 
 class Interrupter {
  public:
-  /// `act` is called on the interrupter's thread with requests to be ended; it may find them answered.
-  Interrupter(PendingTable& pending, std::function<void(RequestId)> act) : pending_(pending), act_(std::move(act)) {}
+  /// `act` is called on the interrupter's thread with requests to be ended; it may find them answered. False when the
+  /// request cannot be ended now: then it is called again.
+  Interrupter(PendingTable& pending, std::function<bool(RequestId)> act) : pending_(pending), act_(std::move(act)) {}
 
   void interrupted(RequestId id, pid_t thread);
   void run();
@@ -32,7 +33,7 @@ class Interrupter {
   };
 
   PendingTable& pending_;
-  const std::function<void(RequestId)> act_;
+  const std::function<bool(RequestId)> act_;
   std::mutex mutex_;
   std::condition_variable work_;
   std::vector<Entry> fresh_;

@@ -107,7 +107,7 @@ int Session::replyOpening(RequestId id, Op op, const fuse_entry_param* entry, co
     if (entry != nullptr) opened->entry = *entry;
     const Handle& handle = *opened->handle;
     waits = handle.mode == IoMode::Passthrough && handle.access != Access::Read &&
-            handle.content->body->needsPermission();
+            !handle.content->body->permitted();
     waits ? awaitPermission(p, opened) : deliver(p, *opened);
     return 0;
   });

@@ -146,7 +146,9 @@ void read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, fuse_f
 }
 
 void write(fuse_req_t request, fuse_ino_t, const char* bytes, size_t size, off_t offset, fuse_file_info* info) {
-  sessionOf(request).write(request, bytes, size, static_cast<uint64_t>(offset), info->fh);
+  // O_SYNC contains O_DSYNC.
+  const bool synchronous = (info->flags & O_DSYNC) != 0;
+  sessionOf(request).write(request, bytes, size, static_cast<uint64_t>(offset), synchronous, info->fh);
 }
 
 void flush(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {

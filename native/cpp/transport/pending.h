@@ -65,6 +65,15 @@ class PendingTable {
     bool known;
     return take(id, [](const Pending&) { return true; }, known);
   }
+  /// From here on JavaScript has the request and not the content table. False when it is answered.
+  bool unpark(RequestId id, uint64_t generation) {
+    std::lock_guard lock(mutex_);
+    auto it = table_.find(id);
+    if (it == table_.end()) return false;
+    it->second.waiter = 0;
+    it->second.generation = generation;
+    return true;
+  }
   std::vector<Pending> takeAll() {
     std::lock_guard lock(mutex_);
     std::vector<Pending> all;
@@ -78,6 +87,12 @@ class PendingTable {
     auto it = table_.find(id);
     if (it == table_.end()) return std::nullopt;
     return it->second.waiter != 0;
+  }
+  /// 0 when the request is answered or with JavaScript.
+  WaiterId waiter(RequestId id) {
+    std::lock_guard lock(mutex_);
+    const auto it = table_.find(id);
+    return it == table_.end() ? 0 : it->second.waiter;
   }
   size_t size() {
     std::lock_guard lock(mutex_);

@@ -1,5 +1,7 @@
 // Answers that come from JavaScript. Each checks that the request takes this kind of reply before it takes the request
 // out of the table; a refused reply leaves the request pending.
+#include <fcntl.h>
+
 #include <cerrno>
 #include <cmath>
 
@@ -21,6 +23,11 @@ constexpr uint64_t kOk = mask({Op::Unlink, Op::RmDir, Op::Rename, Op::Flush, Op:
 constexpr uint64_t kEntry = mask({Op::Lookup, Op::MkNod, Op::MkDir, Op::SymLink, Op::Link});
 constexpr uint64_t kBytes = mask({Op::Read, Op::ReadLink, Op::GetXattr, Op::ListXattr});
 constexpr uint64_t kSize = mask({Op::GetXattr, Op::ListXattr});
+
+// Whose answer tells the handle of errors that it has not heard of.
+bool isFlush(const Pending& p) {
+  return (p.op == Op::Flush || p.op == Op::FSync) && p.handle != nullptr && p.content != nullptr;
+}
 
 }  // namespace
 
@@ -51,6 +58,7 @@ void Session::completed(const Pending& pending, int error) {
 
 int Session::replyError(RequestId id, int error) {
   return reply(id, kAny, [&](const Pending& p) {
+    if (isFlush(p)) p.handle->takeError();
     fuse_reply_err(p.request, error);
     return error;
   });
@@ -58,9 +66,14 @@ int Session::replyError(RequestId id, int error) {
 
 int Session::replyOk(RequestId id) {
   return reply(id, kOk, [&](const Pending& p) {
-    if ((p.op == Op::Flush || p.op == Op::FSync) && p.content != nullptr) p.content->body->flushed(p.generation);
-    fuse_reply_err(p.request, 0);
-    return 0;
+    if (!isFlush(p)) {
+      fuse_reply_err(p.request, 0);
+      return 0;
+    }
+    p.content->body->flushed(p.generation);
+    const int error = p.handle->takeError();
+    fuse_reply_err(p.request, error);
+    return error;
   });
 }
 

@@ -42,7 +42,7 @@ Session::Session(const SessionOptions& options, std::shared_ptr<ContentTable> co
       queue_(options.queueLimit, std::move(wake)),
       contents_(std::move(contents)),
       notifier_(statistics_),
-      interrupter_(pending_, [this](RequestId id) { endRequest(id); }) {}
+      interrupter_(pending_, [this](RequestId id) { return endRequest(id); }) {}
 
 int Session::mount(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake,
                    std::shared_ptr<Session>& out, std::string& message) {
@@ -138,17 +138,19 @@ void Session::loop() {
   if (--loopsRunning_ == 0) loopsEnded();
 }
 
-// JavaScript is behind: the kernel holds back its callers until it has caught up.
+// JavaScript or the write queues are behind: the kernel holds back its callers until they have caught up.
 void Session::waitForRoom() {
   const auto stopped = [this] { return stopReading_.load(); };
   queue_.waitForRoom(stopped);
   contents_->events().waitForRoom(stopped);
+  contents_->writeBudget().waitForRoom(stopped);
 }
 
 void Session::stopWaitingForRoom() {
   stopReading_ = true;
   queue_.interruptWaiting();
   contents_->events().interruptWaiting();
+  contents_->writeBudget().interruptWaiting();
 }
 
 void Session::loopsEnded() {
@@ -185,21 +187,22 @@ void Session::forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes)
   }
 }
 
-// Runs on the interrupter's thread.
-void Session::endRequest(RequestId id) {
+// Runs on the interrupter's thread. A write that is being made goes on to its end: told EINTR, its writer would make it
+// once more.
+bool Session::endRequest(RequestId id) {
   const auto parked = pending_.isParked(id);
-  if (!parked.has_value()) return;
+  if (!parked.has_value()) return true;
   if (!*parked) {
     Record record(Op::Cancel);
     record.integer(id);
     queue_.push(std::move(record));
-    return;
+    return true;
   }
   std::shared_lock life(life_);
-  if (const auto pending = pending_.take(id)) {
-    contents_->cancel(pending->waiter);
-    answer(pending->request, pending->op, pending->startNs, EINTR);
-  }
+  const WaiterId waiter = pending_.waiter(id);
+  if (waiter == 0 || !contents_->cancel(waiter)) return false;
+  if (const auto pending = pending_.take(id)) answer(pending->request, pending->op, pending->startNs, EINTR);
+  return true;
 }
 
 uint64_t Session::failPending(int error) {

@@ -113,9 +113,11 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   DeviceIo& deviceIo() { return deviceIo_; }
   RequestId nextRequestId() { return pending_.nextId(); }
   void send(Pending pending, Record record);
+  /// As `send`, after what waits in the queue of its content.
+  void sendInOrder(Pending pending, Record record);
   void forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes);
   void read(fuse_req_t request, uint64_t node, size_t size, uint64_t offset, uint64_t handle);
-  void write(fuse_req_t request, const char* bytes, size_t size, uint64_t offset, uint64_t handle);
+  void write(fuse_req_t request, const char* bytes, size_t size, uint64_t offset, bool synchronous, uint64_t handle);
   void flush(fuse_req_t request, uint64_t node, uint64_t handle);
   void fsync(fuse_req_t request, uint64_t node, bool dataOnly, uint64_t handle);
   void release(fuse_req_t request, uint64_t handle);
@@ -155,7 +157,7 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   void giveUpWhenRefusing(RequestId id);
   template <typename Send>
   void ifPending(RequestId id, Send send);
-  void endRequest(RequestId id);
+  bool endRequest(RequestId id);
   uint64_t failPending(int error);
 
   /// Gives the mountpoint and the content table back.

@@ -7,7 +7,15 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ContentId, ContentTable, HandleId, NodeId, Session, rootNodeId } from "../../src/index.ts"
-import type { Attr, ContentEvent, ContentOptions, MountOptions, Request, SetAttrRequest } from "../../src/index.ts"
+import type {
+  Attr,
+  ContentEvent,
+  ContentOptions,
+  MountOptions,
+  Request,
+  SetAttrRequest,
+  WriteLimits
+} from "../../src/index.ts"
 
 export interface Finished {
   readonly code: number | null
@@ -109,8 +117,10 @@ export class FlatFilesystem {
   readonly session: Session
   readonly seen: Array<Request | ContentEvent> = []
   readonly signal = new Signal()
-  /** Answers `dirty`; 0 lets the write go on. */
+  /** Answers `dirty`; 0 lets the write go on, less than 0 is left to the test. */
   permission = (): number => 0
+  /** Answers `space`: 0 lets the write try again. */
+  room = (): number => 28
   /** Names in here are looked up, but nobody answers. */
   readonly silent = new Set<string>()
   /** Opens go through the page cache, and keep it. */
@@ -119,14 +129,21 @@ export class FlatFilesystem {
   passthrough = false
   #closed = false
 
-  constructor(options: Partial<MountOptions> = {}) {
-    this.contents = ContentTable.create(() => {
-      for (const event of this.contents.take()) {
-        this.seen.push(event)
-        if (event.op === "dirty") this.contents.replyDirty(event.id, this.permission())
-      }
-      this.signal.changed()
-    })
+  constructor(options: Partial<MountOptions> = {}, limits: WriteLimits = {}) {
+    this.contents = ContentTable.create(
+      () => {
+        for (const event of this.contents.take()) {
+          this.seen.push(event)
+          if (event.op === "fetch") continue
+          const errno = event.op === "dirty" ? this.permission() : this.room()
+          if (errno < 0) continue
+          if (event.op === "dirty") this.contents.replyDirty(event.id, errno)
+          else this.contents.replySpace(event.id, errno)
+        }
+        this.signal.changed()
+      },
+      { writes: limits }
+    )
     const all = { mountpoint: this.mountpoint, fsName: "flat", subtype: "flat", ...options }
     this.session = Session.mount(all, this.contents, () => {
       for (const request of this.session.take()) {
