@@ -1,7 +1,8 @@
 /**
  * Empty backing files made ahead of need, in `<directory>/spare/`. A new inode is the dearest part of creating
  * a file (ext4: 20 µs in a fresh folder, 1 ms after many deletions), and it can be made while nobody waits, off the
- * JavaScript thread. The first need starts the making, so that a mount nobody writes to has none.
+ * JavaScript thread. The first need starts the making, so that a mount nobody writes to has none, and a burst of needs
+ * delays it: handing the work over takes this thread longer than a file in a fresh folder.
  *
  * They survive a restart; after a crash one may be under a body's name already, where recovery finds it.
  */
@@ -20,6 +21,8 @@ export interface SpareFiles {
 
 /** So many are kept, made again when half of them are used. */
 const capacity = 256
+/** None are made until nobody needed one for so long, in milliseconds. */
+const quiet = 100
 
 export const makeSpareFiles = Effect.fnUntraced(function* (
   directory: string
@@ -37,8 +40,16 @@ export const makeSpareFiles = Effect.fnUntraced(function* (
     yield* attemptPromise(`create ${path}`, () => open(path, "wx", 0o600).then((file) => file.close()))
     paths.push(path)
   })
+  let taken = 0
+  const idle = Effect.gen(function* () {
+    for (let before = -1; before !== taken;) {
+      before = taken
+      yield* Effect.sleep(quiet)
+    }
+  })
   const refill = Effect.gen(function* () {
     yield* Queue.take(needed)
+    yield* idle
     while (paths.length < capacity) yield* makeOne
   })
   // Where none can be made, files are created when they are needed, and that tells who needs them.
@@ -46,6 +57,7 @@ export const makeSpareFiles = Effect.fnUntraced(function* (
   yield* supervise({ name: "spare files", owner: "ContentStore" }, Effect.forever(refillOrNot))
 
   const take = (path: string): void => {
+    taken++
     const spare = paths.pop()
     if (paths.length < capacity / 2) Queue.offerUnsafe(needed, undefined)
     if (spare === undefined) return

@@ -6,6 +6,7 @@ import * as fs from "node:fs"
 import { Effect, PubSub, Scope, Semaphore } from "effect"
 import { quickXorHashFile, type ContentState } from "@onemount/fuse-native"
 import { type Body, hasUnsentContent, ownerOf, type Store } from "./bodies.ts"
+import { quickXorHash } from "../platform/QuickXorHash.ts"
 import { ContentError } from "./ContentError.ts"
 import { factsOf } from "./ContentFiles.ts"
 import type { Snapshot } from "./ContentStore.ts"
@@ -53,6 +54,18 @@ const stateOf = ({ table }: Store, body: Body): Effect.Effect<ContentState, Cont
     return Effect.fail(new ContentError({ reason: "Gone", detail: `body ${body.key} is not open` }))
   })
 
+/** Bodies up to so many bytes are hashed on this thread: handing them over takes longer. */
+const smallHash = 16 * 1024
+
+const hashNow = (fd: number, size: number) => {
+  const bytes = Buffer.allocUnsafe(size)
+  let length = 0
+  for (let count = -1; length < size && count !== 0; length += count) {
+    count = fs.readSync(fd, bytes, length, size - length, length)
+  }
+  return { hash: quickXorHash(bytes.subarray(0, length)), length }
+}
+
 const hashOf = Effect.fnUntraced(function* (
   { hashes }: Store,
   { key }: Body,
@@ -61,7 +74,9 @@ const hashOf = Effect.fnUntraced(function* (
   const { fd, size, generation } = frozen
   const known = hashes.get(key)
   if (known?.generation === generation) return known.hash
-  const { hash, length } = yield* attemptPromise(`hash body ${key}`, () => quickXorHashFile(fd, size))
+  const { hash, length } = yield* size <= smallHash
+    ? attempt(`hash body ${key}`, () => hashNow(fd, size))
+    : attemptPromise(`hash body ${key}`, () => quickXorHashFile(fd, size))
   if (length !== size) {
     return yield* new ContentError({ reason: "Io", detail: `body ${key} has ${length} of ${size} bytes` })
   }

@@ -2,9 +2,12 @@
  * Bearer tokens for Graph. The client asks for one per request and reports the one that a server refused; where tokens
  * come from (a file now, a sign-in later) is the layer's business.
  */
-import { Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
+import { Clock, Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import { GraphError, Unauthenticated } from "./GraphError.ts"
+
+/** Time between two looks at a token file, in milliseconds: a request costs less than looking before each. */
+const lookInterval = 1_000
 
 export class Auth extends Context.Service<
   Auth,
@@ -20,7 +23,7 @@ export class Auth extends Context.Service<
 
   /**
    * Token from a file: the bare token, or JSON with `access_token`. Read again when the file changes (identity, size
-   * or mtime) and after a refusal, so that whoever renews it only has to replace the file.
+   * or mtime; looked at once a second) and after a refusal, so that whoever renews it only has to replace the file.
    */
   static readonly layerFile = (path: string): Layer.Layer<Auth, never, FileSystem.FileSystem> =>
     Layer.effect(
@@ -28,6 +31,8 @@ export class Auth extends Context.Service<
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
         let current: { readonly stamp: string; readonly token: Redacted.Redacted<string> } | undefined
+        /** Milliseconds since the epoch. */
+        let lookedAt = 0
         let complained = ""
 
         const refuse = Effect.fnUntraced(function* ({ message }: TokenFileError) {
@@ -52,7 +57,10 @@ export class Auth extends Context.Service<
         )
 
         const read = Effect.gen(function* () {
+          const now = yield* Clock.currentTimeMillis
+          if (current !== undefined && Math.abs(now - lookedAt) < lookInterval) return current.token
           const stamp = yield* stampOf
+          lookedAt = now
           if (current?.stamp === stamp) return current.token
           const token = yield* readTokenFile(path)
           complained = ""

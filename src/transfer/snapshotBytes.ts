@@ -1,5 +1,5 @@
 /** Reads a snapshot through its descriptor: the path may name another file by now. */
-import { read } from "node:fs"
+import { read, readSync } from "node:fs"
 import { Effect } from "effect"
 import { ContentError } from "../content/ContentError.ts"
 import type { Snapshot } from "../content/ContentStore.ts"
@@ -16,7 +16,19 @@ export const readSnapshot = Effect.fnUntraced(function* (snapshot: Snapshot, off
   return bytes
 })
 
+/** So many bytes are read on this thread: they are in the page cache, and handing the read over takes longer. */
+const smallRead = 64 * 1024
+
 const readSome = (fd: number, bytes: Uint8Array, at: number, position: number) =>
+  bytes.length <= smallRead ? readNow(fd, bytes, at, position) : readLater(fd, bytes, at, position)
+
+const readNow = (fd: number, bytes: Uint8Array, at: number, position: number) =>
+  Effect.try({
+    try: () => readSync(fd, bytes, at, bytes.length - at, position),
+    catch: (cause) => new ContentError({ reason: "Io", detail: `snapshot cannot be read: ${String(cause)}` })
+  })
+
+const readLater = (fd: number, bytes: Uint8Array, at: number, position: number) =>
   Effect.callback<number, ContentError>((resume) => {
     read(fd, bytes, at, bytes.length - at, position, (cause, count) =>
       resume(

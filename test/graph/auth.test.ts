@@ -1,6 +1,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { ByteSize, Effect, FileSystem, Layer, Logger, Option, Redacted } from "effect"
+import { TestClock } from "effect/testing"
 import { Auth } from "../../src/graph/Auth.ts"
 import { ItemId } from "../../src/graph/DriveItem.ts"
 import { GraphClient } from "../../src/graph/GraphClient.ts"
@@ -63,7 +64,7 @@ describe("Auth.layerFile", () => {
     })
   }
 
-  it.live("reads again when the file was replaced, and after a refusal", () =>
+  it.effect("reads again a second after the file was replaced, and after a refusal", () =>
     withFile((path, fs) =>
       Effect.gen(function* () {
         yield* fs.writeFileString(path, "one")
@@ -72,9 +73,14 @@ describe("Auth.layerFile", () => {
           const first = yield* auth.token
           yield* fs.writeFileString(`${path}.new`, "two-longer")
           yield* fs.rename(`${path}.new`, path)
+          assert.strictEqual(Redacted.value(yield* auth.token), "one")
+          yield* TestClock.adjust(1_000)
           assert.strictEqual(Redacted.value(yield* auth.token), "two-longer")
+          yield* fs.writeFileString(path, "3")
+          yield* auth.invalidate(yield* auth.token)
+          assert.strictEqual(Redacted.value(yield* auth.token), "3")
           yield* auth.invalidate(first)
-          assert.strictEqual(Redacted.value(yield* auth.token), "two-longer")
+          assert.strictEqual(Redacted.value(yield* auth.token), "3")
         }).pipe(Effect.provide(Auth.layerFile(path)))
       })
     )
