@@ -69,7 +69,7 @@ describe("Dispatcher", () => {
     const { dispatcher, problems } = dispatcherFor(kernel)
     const seen = new Set<string>()
     // As `(request) => seen.add(request.op)` or `() => deferred.succeed()` do.
-    dispatcher.handle("forget", ((request: Request) => seen.add(request.op)) as () => void)
+    dispatcher.handle("forget", ((request: Request) => seen.add(request.op)) as unknown as () => void)
     dispatcher.drain()
     assert.deepStrictEqual([[...seen], problems], [["forget"], []])
   })
