@@ -5,16 +5,19 @@ namespace fuse_native {
 std::shared_ptr<Bridge> Bridge::create(napi_env env, napi_value onRequests) {
   auto bridge = std::make_shared<Bridge>();
   bridge->self_ = bridge;
+  bridge->wake_ = Wake::create(env, onRequests);
+  if (bridge->wake_ == nullptr) return nullptr;
   napi_value name;
   napi_create_string_utf8(env, "fuse-native", NAPI_AUTO_LENGTH, &name);
   // The context owns a reference, so a call that is still queued never finds the bridge gone.
   auto* context = new std::shared_ptr<Bridge>(bridge);
   const napi_status status = napi_create_threadsafe_function(
-      env, onRequests, nullptr, name, 0, 1, context,
+      env, nullptr, nullptr, name, 0, 1, context,
       [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Bridge>*>(data); }, context, callJs,
       &bridge->function_);
   if (status != napi_ok) {
     delete context;
+    bridge->wake_->close();
     return nullptr;
   }
   napi_unref_threadsafe_function(env, bridge->function_);
@@ -23,7 +26,7 @@ std::shared_ptr<Bridge> Bridge::create(napi_env env, napi_value onRequests) {
 
 void Bridge::wake() {
   std::lock_guard lock(mutex_);
-  if (function_ != nullptr) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+  if (wake_ != nullptr) wake_->send();
 }
 
 void Bridge::post(Completion* completion) {
@@ -65,28 +68,20 @@ void Bridge::close(bool force) {
   if (function_ == nullptr || (outstanding_ > 0 && !force)) return;
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
   function_ = nullptr;
+  wake_->close();
+  wake_ = nullptr;
 }
 
-void Bridge::callJs(napi_env env, napi_value callback, void* context, void* data) {
+void Bridge::callJs(napi_env env, napi_value, void* context, void* data) {
   const std::unique_ptr<Completion> completion(static_cast<Completion*>(data));
   // The environment is going away: nobody is left to hear.
   if (env == nullptr) return;
-  if (completion != nullptr && completion->deferred == nullptr) {
+  if (completion->deferred == nullptr) {
     completion->value(env);
     return;
   }
-  if (completion != nullptr) {
-    (*static_cast<std::shared_ptr<Bridge>*>(context))->settled(env);
-    napi_resolve_deferred(env, completion->deferred, completion->value(env));
-    return;
-  }
-  napi_value receiver, result;
-  napi_get_undefined(env, &receiver);
-  if (napi_call_function(env, receiver, callback, 0, nullptr, &result) == napi_pending_exception) {
-    napi_value exception;
-    napi_get_and_clear_last_exception(env, &exception);
-    napi_fatal_exception(env, exception);
-  }
+  (*static_cast<std::shared_ptr<Bridge>*>(context))->settled(env);
+  napi_resolve_deferred(env, completion->deferred, completion->value(env));
 }
 
 }  // namespace fuse_native

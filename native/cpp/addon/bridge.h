@@ -1,6 +1,6 @@
-// The way from any thread to the JavaScript thread: one thread-safe function, called without data to say "requests
-// wait", and with a completion to settle a promise. It does not keep the process alive by itself; while promises are
-// outstanding it does. After `close` (or when the environment has gone) everything sent is dropped.
+// The way from any thread to the JavaScript thread: a wake to say "requests wait", and a thread-safe function to settle
+// promises. It does not keep the process alive by itself; while promises are outstanding it does. After `close` (or when
+// the environment has gone) everything sent is dropped.
 #pragma once
 
 #include <node_api.h>
@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+
+#include "wake.h"
 
 namespace fuse_native {
 
@@ -37,7 +39,9 @@ class Bridge {
   void post(Completion* completion);
 
   std::mutex mutex_;
+  /// Both or none.
   napi_threadsafe_function function_ = nullptr;
+  Wake* wake_ = nullptr;
   size_t outstanding_ = 0;
   std::weak_ptr<Bridge> self_;
 };
