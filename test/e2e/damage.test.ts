@@ -108,10 +108,10 @@ describe.runIf(isRoot)("a full disk under the cache", () => {
     // The journal cannot grow either: creating fails or works, but whoever is told "done" keeps it.
     const made: Array<string> = []
     for (let i = 0; i < 20; i++) {
-      const end = await run("/bin/sh", ["-c", `echo small-${i} > ${mount.path}/small-${i}`])
+      // The shell's own echo would call every failed write an I/O error.
+      const end = await run("/bin/sh", ["-c", `/bin/echo small-${i} > ${mount.path}/small-${i}`])
       if (end.code === 0) made.push(`small-${i}`)
-      // "I/O error" is what dash says of every write that failed.
-      else assert.match(end.stderr, /No space left on device|Input\/output error|I\/O error/)
+      else assert.match(end.stderr, /No space left on device/)
     }
     assert.strictEqual((await mount.status()).phase, "RUNNING")
     await shell(`cmp ${at("before")} ${mount.path}/before; cmp ${at("closed")} ${mount.path}/closed`)
