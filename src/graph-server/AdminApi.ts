@@ -16,7 +16,7 @@ import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { accessDenied, type ApiError, attempt, invalidRequest, itemNotFound, methodNotAllowed } from "./ApiError.ts"
 import { type Call, empty, json, makeCall, readJson } from "./Call.ts"
 import { DriveAdmin } from "./DriveAdmin.ts"
-import { driveShape } from "./DriveItemShape.ts"
+import { driveIdentity, driveShape } from "./DriveItemShape.ts"
 import { Drives } from "./Drives.ts"
 import { secretEquals } from "./DriveStore.ts"
 import { DriveTokens } from "./DriveTokens.ts"
@@ -191,7 +191,14 @@ const resources: Readonly<Record<string, Readonly<Record<string, (parts: Parts, 
   },
   drives: {
     GET: ({ drives }) =>
-      attempt(() => json(200, { value: drives.list().map(({ model }) => ({ ...driveShape(model), ...model.label })) })),
+      attempt(() => {
+        const open = drives.list().map(({ model }) => ({ ...driveShape(model), ...model.label }))
+        const closed = drives.closed().map(({ known, error }) => ({
+          ...(known === undefined ? {} : { ...driveIdentity(known), ...known.label }),
+          error: error.message
+        }))
+        return json(200, { value: [...open, ...closed] })
+      }),
     POST: postDrive
   },
   items: {

@@ -31,7 +31,7 @@ export const tooLarge = make(413, "invalidRequest", "The content is too large fo
 export const invalidRange = make(416, "invalidRange", "The specified byte range is invalid or unavailable.")
 export const notSupported = make(501, "notSupported", "The drive does not support this.")
 export const quotaLimitReached = make(507, "quotaLimitReached", "The drive has no room for this content.")
-const serviceNotAvailable = make(503, "serviceNotAvailable", "The drive is busy, try again.")
+export const serviceNotAvailable = make(503, "serviceNotAvailable", "The drive is busy, try again.")
 const generalException = make(500, "generalException", "The drive could not do this.")
 
 const fromSqlite = (error: SqliteError): ApiError => {

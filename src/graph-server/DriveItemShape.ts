@@ -172,7 +172,7 @@ const deletedItem = (row: ItemRow, { tags, kind }: DriveModel["Service"], parent
 })
 
 /** A library of a site is a business drive that is nobody's. */
-export const driveType = ({ kind, label }: DriveModel["Service"]): string =>
+export const driveType = ({ kind, label }: Pick<DriveModel["Service"], "kind" | "label">): string =>
   label.site === undefined ? kind : "documentLibrary"
 
 const ownerOf = ({ owner, site }: DriveLabel): Json => {
@@ -180,13 +180,15 @@ const ownerOf = ({ owner, site }: DriveLabel): Json => {
   return owner === undefined ? identity : { user: { displayName: owner, email: owner, id: owner } }
 }
 
-export const driveShape = (model: DriveModel["Service"]): Json => ({
-  id: model.driveId,
-  driveType: driveType(model),
-  name: model.label.name,
-  owner: ownerOf(model.label),
-  quota: model.quota()
+/** What can be said of a drive that is not open. */
+export const driveIdentity = (drive: Pick<DriveModel["Service"], "driveId" | "kind" | "label">): Json => ({
+  id: drive.driveId,
+  driveType: driveType(drive),
+  name: drive.label.name,
+  owner: ownerOf(drive.label)
 })
+
+export const driveShape = (model: DriveModel["Service"]): Json => ({ ...driveIdentity(model), quota: model.quota() })
 
 export const userShape: Json = {
   id: "6d6f756e-746f-6e65-0000-000000000000",

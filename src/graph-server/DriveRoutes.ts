@@ -2,7 +2,8 @@
 import type { Effect } from "effect"
 import { type ApiError, attempt, invalidRequest, itemNotFound } from "./ApiError.ts"
 import { type Call, contextUrl, json } from "./Call.ts"
-import { driveShape, type Json, userShape, userShapeOf } from "./DriveItemShape.ts"
+import { driveIdentity, driveShape, type Json, userShape, userShapeOf } from "./DriveItemShape.ts"
+import type { DriveLabel } from "./DriveLabel.ts"
 import type { DriveParts } from "./DriveParts.ts"
 import type { Drives } from "./Drives.ts"
 import type { DriveResponse } from "./Exchange.ts"
@@ -39,7 +40,9 @@ export const getSites = (drives: Drives["Service"], call: Call): Reply =>
   })
 
 const siteNames = (drives: Drives["Service"]): ReadonlyArray<string> => {
-  const named = drives.list().flatMap(({ model }) => model.label.site ?? [])
+  const closed = drives.closed().flatMap(({ known }) => known?.label ?? [])
+  const labels = [...drives.list().map(({ model }) => model.label), ...closed]
+  const named = labels.flatMap(({ site }) => site ?? [])
   return [...new Set(["", ...named])]
 }
 
@@ -53,12 +56,13 @@ export const getDrive = ({ model }: DriveParts, call: Call): Reply =>
 export const getDrives = (drives: Drives["Service"], call: Call, owner: DriveChoice): Reply =>
   attempt(() => {
     const { label } = drives.require(owner).model
-    const theirs = drives
+    const isTheirs = ({ label: other }: { readonly label: DriveLabel }) =>
+      other.owner === label.owner && other.site === label.site
+    const open = drives
       .list()
-      .filter(({ model }) => model.label.owner === label.owner && model.label.site === label.site)
-    return listReply(
-      call,
-      "drives",
-      theirs.map(({ model }) => driveShape(model))
-    )
+      .filter(({ model }) => isTheirs(model))
+      .map(({ model }) => driveShape(model))
+    // Left out, a drive that is only damaged would look deleted.
+    const closed = drives.closed().flatMap(({ known }) => known ?? [])
+    return listReply(call, "drives", [...open, ...closed.filter(isTheirs).map(driveIdentity)])
   })

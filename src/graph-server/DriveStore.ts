@@ -4,10 +4,10 @@
  * of further drives, which have no token of their own). One process at a time: the database stays locked while it is open.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
-import { Context, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
-import type { PlatformError } from "effect/PlatformError"
+import { Context, Effect, FileSystem, Layer, type Scope } from "effect"
 import { makePrivateDirectory } from "../platform/Directories.ts"
 import * as Sqlite from "../platform/Sqlite.ts"
+import { DriveFolderError } from "./DriveFolderError.ts"
 import { type DriveLabel, type NewDrive, settle } from "./DriveLabel.ts"
 import type { DriveKind, IdStyle } from "./ItemTags.ts"
 import { migrations } from "./migrations.ts"
@@ -15,17 +15,7 @@ import { migrations } from "./migrations.ts"
 /** "OMdr", in the header of every drive.db. */
 const applicationId = 0x4f4d6472
 
-/**
- * Why a folder cannot be served. `NotADrive`: it holds something else. `Newer`: written by a later version.
- * `Damaged`: drive.db is not readable as a database. `InUse`: another process serves it. `Unusable`: permissions, full
- * disk and the like. The folder is left as it was.
- */
-export class DriveFolderError extends Schema.TaggedError<DriveFolderError>()("DriveFolderError", {
-  reason: Schema.Literals(["NotADrive", "Newer", "Damaged", "InUse", "Unusable"]),
-  dir: Schema.String,
-  message: Schema.String
-}) {}
-
+export { DriveFolderError } from "./DriveFolderError.ts"
 export type { DriveLabel, NewDrive } from "./DriveLabel.ts"
 
 export class DriveStore extends Context.Service<
@@ -52,7 +42,7 @@ export class DriveStore extends Context.Service<
     Layer.effect(DriveStore, openFolder(dir, wanted, transferPrefix))
   /** Nothing outlives the scope; content lives in a temporary folder. */
   static readonly layerMemory = (wanted: NewDrive = {}) => Layer.effect(DriveStore, openMemory(wanted, transferPrefix))
-  /** One of the further drives of a process, in DIR/drives/`key` where DIR is that of the first, or in memory like it. */
+  /** One of the further drives of a process, in DIR/drives/`key` where DIR is that of the first; in memory it is new. */
   static readonly layerFurther = (first: DriveStore["Service"], key: string, wanted: NewDrive = {}) => {
     const root = `${transferPrefix}drives/${key}/`
     const inMemory = first.db.path === ":memory:"
@@ -61,6 +51,9 @@ export class DriveStore extends Context.Service<
       inMemory ? openMemory(wanted, root) : openFolder(`${first.dir}/drives/${key}`, wanted, root, first.token)
     )
   }
+  /** Makes the folder of a further drive, and closes it again. */
+  static readonly makeFurther = (first: DriveStore["Service"], dir: string, wanted: NewDrive) =>
+    Effect.asVoid(Effect.scoped(openFolder(dir, wanted, transferPrefix, first.token)))
 }
 
 /** Below this, URLs carry their own permission. */
@@ -80,7 +73,7 @@ const openFolder = Effect.fnUntraced(function* (
   sharedToken?: string
 ) {
   const fs = yield* FileSystem.FileSystem
-  const unusable = mapUnusable(dir)
+  const unusable = DriveFolderError.fromPlatform(dir)
   yield* unusable(checkFolder(fs, dir))
   yield* makeFolder(dir)
   // Made before SQLite would make it, readable by the owner only; its companion files take over the mode.
@@ -99,23 +92,25 @@ const makeFolder = (dir: string): Effect.Effect<void, DriveFolderError> =>
     }
   })
 
-const mapUnusable =
-  (dir: string) =>
-  <A, R>(self: Effect.Effect<A, PlatformError | DriveFolderError, R>): Effect.Effect<A, DriveFolderError, R> =>
-    Effect.catchTag(self, "PlatformError", (error) => {
-      const message = `${dir} cannot be used for an embedded drive: ${error.message}`
-      return Effect.fail(new DriveFolderError({ reason: "Unusable", dir, message }))
-    })
-
 /** A folder that is absent, empty, or holds a drive.db is welcome. */
 const checkFolder = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, dir: string) {
   if (!(yield* fs.exists(dir))) return
   const info = yield* fs.stat(dir)
   const entries = info.type === "Directory" ? yield* fs.readDirectory(dir) : []
-  if (info.type === "Directory" && (entries.length === 0 || entries.includes("drive.db"))) return
+  if (info.type === "Directory" && entries.length === 0) return
+  if (entries.includes("drive.db")) return yield* checkDatabase(fs, dir)
   const what = info.type === "Directory" ? "holds other files and no drive.db" : "is not a folder"
   const message = `${dir} is not an embedded drive: it ${what}. Choose an empty folder or one made by onemount.`
   return yield* new DriveFolderError({ reason: "NotADrive", dir, message })
+})
+
+/** An empty database would be filled as that of a new drive, and all content swept as belonging to nobody. */
+const checkDatabase = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, dir: string) {
+  const content = `${dir}/content`
+  if ((yield* fs.stat(`${dir}/drive.db`)).size > 0n || !(yield* fs.exists(content))) return
+  if ((yield* fs.readDirectory(content)).length === 0) return
+  const message = `${dir} is damaged: its drive.db is empty. Restore it from a copy, or move the folder away and start anew.`
+  return yield* new DriveFolderError({ reason: "Damaged", dir, message })
 })
 
 const openDatabase = (dir: string, path: string): Effect.Effect<Sqlite.Database, DriveFolderError, Scope.Scope> =>
@@ -166,7 +161,7 @@ const finish = Effect.fnUntraced(function* (
 ) {
   const fs = yield* FileSystem.FileSystem
   const contentDir = `${dir}/content`
-  yield* mapUnusable(dir)(fs.makeDirectory(contentDir, { recursive: true, mode: 0o700 }))
+  yield* DriveFolderError.fromPlatform(dir)(fs.makeDirectory(contentDir, { recursive: true, mode: 0o700 }))
   const settled = yield* Effect.orDie(db.try(() => settle(db, wanted)))
   const { kind, ids } = settled
   if ((wanted.kind ?? kind) !== kind || (wanted.ids ?? ids) !== ids) {
