@@ -48,7 +48,8 @@ export interface Binding {
   ): NativeSession | MountFailure
   features(session: NativeSession): number
   libfuseVersion(): string
-  take(session: NativeSession, buffer: Float64Array, limit: number): number
+  take(session: NativeSession, buffer: Float64Array, limit: number, attend: boolean): number
+  leave(session: NativeSession): number
   notify(session: NativeSession, packed: Float64Array, count: number): number
   notified(session: NativeSession): number | Promise<number>
   bumpEpoch(session: NativeSession): number

@@ -1,7 +1,7 @@
 /**
  * Gives each request to the handler of its operation, and makes sure that each gets an answer.
  *
- * Model: handlers run on the JavaScript thread, in the order in which `Session.take` hands requests out. A handler
+ * Model: handlers run on the JavaScript thread, in the order in which `Session.drain` hands requests out. A handler
  * answers with the session's `reply...` methods, at once (then the answer leaves within the same drain) or whenever it
  * knows. What nobody handles is ENOSYS, what throws is EIO; the reasons go to `onProblem`.
  */
@@ -32,7 +32,7 @@ export interface Problem {
 
 export interface DispatcherOptions {
   /** Asked for when it is needed: handlers are registered before there is a mount. */
-  readonly session: () => Pick<Session, "take" | "replyError">
+  readonly session: () => Pick<Session, "drain" | "replyError">
   /** Must not throw. */
   readonly onProblem: (problem: Problem) => void
 }
@@ -61,9 +61,9 @@ export class Dispatcher {
     }
   }
 
-  /** Takes a batch and hands it out; call it from the session's `onRequests`, which is called again while more wait. */
+  /** Hands out what waits; to be called from the session's `onRequests`, which is called again when more wait. */
   drain(): void {
-    for (const request of this.#options.session().take()) this.#dispatch(request)
+    this.#options.session().drain(this.#dispatch)
   }
 
   /**
@@ -78,7 +78,7 @@ export class Dispatcher {
     }
   }
 
-  #dispatch(request: Request): void {
+  readonly #dispatch = (request: Request): void => {
     const handler = this.#handlers.get(request.op) ?? this.#unhandled
     try {
       const later: unknown = handler(request as never)

@@ -90,3 +90,9 @@ export const failure = (errno: number, syscall: string, detail?: string): FuseEr
   if (errno === EMSGSIZE) return new TooLarge(syscall, detail ?? "too many bytes")
   return new FuseError(errno, syscall, detail)
 }
+
+/** The error for what the addon returned for a reply. */
+export const replyFailure = (errno: number, syscall: string, id: RequestId): FuseError =>
+  errno === ENOENT
+    ? new StrayReply(syscall, id)
+    : failure(errno, syscall, `request ${id} takes another kind of reply, or a value is out of range`)

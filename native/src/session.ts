@@ -3,7 +3,7 @@ import type { MountFailure, NativeSession } from "./binding.ts"
 import { RecordBuffer } from "./decode.ts"
 import { Packer, putAttrReply, putEntry, putOpen, putStatFs, scratchLength } from "./encode.ts"
 import { ContentTable } from "./content-table.ts"
-import { failure, InvalidArgument, StrayReply } from "./errors.ts"
+import { failure, InvalidArgument, replyFailure } from "./errors.ts"
 import { type Features, featuresOf, maskOf } from "./features.ts"
 import { phaseOf, reportOf } from "./shutdown.ts"
 import { decodeStatistics, statisticsLength } from "./statistics.ts"
@@ -38,7 +38,8 @@ import {
 /** Room for a batch; the largest record is an extended attribute's value (64 KiB). */
 const batchWords = 32 * 1024
 const largestBatch = 256
-const ENOENT = 2
+/** Of one turn of the event loop, in milliseconds. */
+const longestTurn = 2
 
 const isFailure = (result: NativeSession | MountFailure): result is MountFailure => Array.isArray(result)
 
@@ -116,12 +117,27 @@ export class Session {
    * reads, changes, and what nobody waits for (forget, release); requests for the same node keep their order.
    */
   take(limit: number = largestBatch): ReadonlyArray<Request> {
-    const words = binding.take(
-      this.#native,
-      this.#records.numbers,
-      checkInteger("take", "limit", limit, 1, largestBatch)
-    )
-    return this.#records.requests(words)
+    const most = checkInteger("take", "limit", limit, 1, largestBatch)
+    return this.#records.requests(binding.take(this.#native, this.#records.numbers, most, false))
+  }
+
+  /**
+   * Takes and hands out until nothing comes any more, for at most 2 ms or the batch that is under way then; call it from
+   * `onRequests`, which is called again when more wait. Cheaper than `take` for callers that wait for one answer after
+   * the other: between the batches it lets them run for up to 50 us, as long as they do ask again. `answer` must not
+   * throw (a Dispatcher's does not).
+   */
+  drain(answer: (request: Request) => void): void {
+    const end = performance.now() + longestTurn
+    try {
+      do {
+        const words = binding.take(this.#native, this.#records.numbers, largestBatch, true)
+        if (words === 0) return
+        for (const request of this.#records.requests(words)) answer(request)
+      } while (performance.now() < end)
+    } finally {
+      binding.leave(this.#native)
+    }
   }
 
   /** Positive errno; EINTR ends a cancelled request. */
@@ -274,8 +290,7 @@ export class Session {
   }
 
   #reply(syscall: string, id: RequestId, result: number): number {
-    if (result >= 0) return result
-    if (result === -ENOENT) throw new StrayReply(syscall, id)
-    throw failure(-result, syscall, `request ${id} takes another kind of reply, or a value is out of range`)
+    if (result < 0) throw replyFailure(-result, syscall, id)
+    return result
   }
 }

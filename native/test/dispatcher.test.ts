@@ -31,7 +31,7 @@ const session = (...waiting: ReadonlyArray<Request>) => {
   return {
     errors,
     ended: false,
-    take: () => waiting,
+    drain: (answer: (request: Request) => void) => waiting.forEach(answer),
     replyOk(id: RequestId) {
       if (this.ended) throw new Ended("replyOk")
       if (!pending.delete(id)) throw new StrayReply("replyOk", id)

@@ -5,7 +5,7 @@ import type { Stat } from "../filesystem/Filesystem.ts"
 /** What the boundary needs of a binding's session; tests put their own in. */
 export type KernelSession = Pick<
   Session,
-  | "take"
+  | "drain"
   | "notify"
   | "bumpEpoch"
   | "invalidateAttributes"

@@ -2,7 +2,7 @@
 import type { ContentId, HandleId, NodeId, Notification, Request, RequestId } from "@onemount/fuse-native"
 import type { KernelSession } from "../../src/fuse/replies.ts"
 
-export type ReplyName = Exclude<keyof KernelSession, "take" | "notify" | "bumpEpoch" | "invalidateAttributes">
+export type ReplyName = Exclude<keyof KernelSession, "drain" | "notify" | "bumpEpoch" | "invalidateAttributes">
 type Distribute<R> = R extends Request ? Omit<R, "id" | "caller"> : never
 /** A request without what the fake adds. */
 export type Ask = Distribute<Request>
@@ -41,10 +41,10 @@ export class FakeSession implements KernelSession {
     return this.answers.filter((answer) => answer.id === id)
   }
 
-  take(): ReadonlyArray<Request> {
+  drain(answer: (request: Request) => void): void {
     const taken = this.#waiting
     this.#waiting = []
-    return taken
+    for (const request of taken) answer(request)
   }
 
   notify(notifications: ReadonlyArray<Notification>): void {

@@ -57,16 +57,29 @@ napi_value mount(napi_env env, napi_callback_info info) {
   return exportHandle(env, handle.release(), sessionEnvironmentEnds, collected);
 }
 
-// take(session, buffer, limit): words used
+// take(session, buffer, limit, attend): words used
 napi_value take(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.session();
   size_t length = 0;
   void* buffer = arguments.bytes(1, length);
   const uint64_t limit = arguments.integer(2);
+  const bool attend = arguments.flag(3);
   if (!arguments.ok()) return arguments.invalid();
-  const size_t used = handle->target->queue().take(static_cast<uint64_t*>(buffer), length / sizeof(uint64_t), limit);
+  RequestQueue& queue = handle->target->queue();
+  auto* const out = static_cast<uint64_t*>(buffer);
+  const size_t capacity = length / sizeof(uint64_t);
+  const size_t used = attend ? queue.attend(out, capacity, limit) : queue.take(out, capacity, limit);
   return arguments.result(static_cast<double>(used));
+}
+
+// leave(session): ends a loop of attending takes
+napi_value leave(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  handle->target->queue().leave();
+  return arguments.result(0);
 }
 
 // features(session): offered + active * 2^32, or -1 while the kernel has not said hello
@@ -207,6 +220,7 @@ napi_value statistics(napi_env env, napi_callback_info info) {
 void registerSessionFunctions(napi_env env, napi_value exports) {
   const Function functions[] = {{"mount", mount},
                                 {"take", take},
+                                {"leave", leave},
                                 {"notify", notify},
                                 {"notified", notified},
                                 {"bumpEpoch", bumpEpoch},

@@ -1,8 +1,21 @@
 #include "request_queue.h"
 
+#include <sched.h>
+
 #include <algorithm>
 
+#include "statistics.h"
+
 namespace fuse_native {
+
+namespace {
+constexpr uint64_t kLingerNs = 50000;
+// Somebody else's turn on the processor, a millisecond or more, instead of our caller's.
+constexpr uint64_t kSlowNs = 300000;
+constexpr unsigned kMostIdlePenalty = 63;
+constexpr unsigned kLeastSlowPenalty = 512;
+constexpr unsigned kMostSlowPenalty = 65536;
+}  // namespace
 
 void RequestQueue::Ready::append(Waiting* waiting) {
   waiting->before = last;
@@ -39,10 +52,10 @@ void RequestQueue::count(Lane lane, int change) {
 
 void RequestQueue::push(Record record) {
   auto* const waiting = new Waiting(std::move(record));
-  bool wasEmpty;
+  bool wake;
   {
     std::lock_guard lock(mutex_);
-    wasEmpty = depth_.all.now == 0;
+    wake = depth_.all.now == 0 && !attended_;
     depth_.all.now += 1;
     depth_.all.largest = std::max(depth_.all.largest, depth_.all.now);
     size_.store(depth_.all.now, std::memory_order_relaxed);
@@ -51,7 +64,7 @@ void RequestQueue::push(Record record) {
     if (waiting->blocked == 0) ready(waiting->lane).append(waiting);
     liftBefore(waiting);
   }
-  if (wasEmpty) wake_();
+  if (wake) wake_();
 }
 
 void RequestQueue::enterLines(Waiting* waiting) {
@@ -128,34 +141,89 @@ RequestQueue::Waiting* RequestQueue::next() {
   return takeFrom(ready(Lane::Last));
 }
 
-size_t RequestQueue::take(uint64_t* out, size_t capacity, size_t limit) {
+size_t RequestQueue::takeLocked(uint64_t* out, size_t capacity, size_t limit,
+                                std::vector<std::unique_ptr<Waiting>>& taken) {
   size_t used = 0;
-  bool more;
+  const bool wasFull = depth_.all.now >= limit_;
+  while (taken.size() < limit) {
+    Waiting* const waiting = next();
+    if (waiting == nullptr) break;
+    if (used + waiting->record.words() > capacity) {
+      ready(waiting->lane).prepend(waiting);
+      ready(waiting->lane).credit += 1;
+      break;
+    }
+    taken.emplace_back(waiting);
+    waiting->record.copyTo(out + used);
+    used += waiting->record.words();
+    leaveLines(waiting);
+    count(waiting->lane, -1);
+    depth_.all.now -= 1;
+  }
+  size_.store(depth_.all.now, std::memory_order_relaxed);
+  if (wasFull && depth_.all.now < limit_) room_.notify_all();
+  return used;
+}
+
+size_t RequestQueue::take(uint64_t* out, size_t capacity, size_t limit) {
+  // Freed without the lock.
   std::vector<std::unique_ptr<Waiting>> taken;
+  size_t used;
+  bool more;
   {
     std::lock_guard lock(mutex_);
-    const bool wasFull = depth_.all.now >= limit_;
-    while (taken.size() < limit) {
-      Waiting* const waiting = next();
-      if (waiting == nullptr) break;
-      if (used + waiting->record.words() > capacity) {
-        ready(waiting->lane).prepend(waiting);
-        ready(waiting->lane).credit += 1;
-        break;
-      }
-      taken.emplace_back(waiting);
-      waiting->record.copyTo(out + used);
-      used += waiting->record.words();
-      leaveLines(waiting);
-      count(waiting->lane, -1);
-      depth_.all.now -= 1;
-    }
-    size_.store(depth_.all.now, std::memory_order_relaxed);
+    used = takeLocked(out, capacity, limit, taken);
     more = depth_.all.now > 0;
-    if (wasFull && depth_.all.now < limit_) room_.notify_all();
   }
   if (more) wake_();
   return used;
+}
+
+size_t RequestQueue::attend(uint64_t* out, size_t capacity, size_t limit) {
+  std::vector<std::unique_ptr<Waiting>> taken;
+  if (size() == 0) linger();
+  std::lock_guard lock(mutex_);
+  const size_t used = takeLocked(out, capacity, limit, taken);
+  attended_ = used > 0;
+  return used;
+}
+
+void RequestQueue::leave() {
+  bool more;
+  {
+    std::lock_guard lock(mutex_);
+    attended_ = false;
+    more = depth_.all.now > 0;
+  }
+  if (more) wake_();
+}
+
+// Whether it pays off shows afterwards: callers that ask one thing after the other come back within a few microseconds,
+// idle ones do not, and on a busy machine giving up the processor costs a turn of somebody else.
+void RequestQueue::linger() {
+  if (skips_ > 0) {
+    skips_ -= 1;
+    return;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    attended_ = true;
+  }
+  const uint64_t start = monotonicNs();
+  uint64_t elapsed;
+  do {
+    ::sched_yield();
+    elapsed = monotonicNs() - start;
+  } while (size() == 0 && elapsed < kLingerNs);
+  if (elapsed >= kSlowNs) {
+    penalty_ = std::clamp(penalty_ * 4, kLeastSlowPenalty, kMostSlowPenalty);
+    skips_ = penalty_;
+  } else if (size() == 0) {
+    penalty_ = std::max(penalty_, std::min(penalty_ * 2 + 1, kMostIdlePenalty));
+    skips_ = penalty_;
+  } else {
+    penalty_ -= (penalty_ + 7) / 8;
+  }
 }
 
 void RequestQueue::interruptWaiting() {

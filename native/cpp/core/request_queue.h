@@ -49,6 +49,12 @@ class RequestQueue {
   /// Packs up to `limit` records into `capacity` words at `out`; returns the words used. A record that does not fit
   /// stays for the next call.
   size_t take(uint64_t* out, size_t capacity, size_t limit);
+  /// `take` for a loop that goes on until nothing comes: meanwhile nobody is woken. When nothing waits, lets others run
+  /// for up to 50 us to see whether more comes at once, which is cheaper than two wake-ups; as long as that pays off.
+  /// Whoever ends the loop before it got 0 calls `leave`. One thread only.
+  size_t attend(uint64_t* out, size_t capacity, size_t limit);
+  /// From now on pushes wake again, and at once when something waits.
+  void leave();
   /// Blocks while the queue is full and `stopped` is not set. Whoever sets it calls `interruptWaiting` afterwards.
   template <typename Stopped>
   void waitForRoom(Stopped stopped) {
@@ -101,6 +107,8 @@ class RequestQueue {
   void liftBefore(Waiting* waiting);
   void count(Lane lane, int change);
   Waiting* next();
+  size_t takeLocked(uint64_t* out, size_t capacity, size_t limit, std::vector<std::unique_ptr<Waiting>>& taken);
+  void linger();
 
   const size_t limit_;
   const std::function<void()> wake_;
@@ -110,6 +118,13 @@ class RequestQueue {
   std::array<Ready, kLanes> ready_;
   std::unordered_map<uint64_t, Line> lines_;
   QueueDepth depth_;
+  /// Somebody takes until nothing comes.
+  bool attended_ = false;
+
+  // Of the thread that attends.
+  /// How often lingering is let be after it did not pay off, and how often still.
+  unsigned penalty_ = 0;
+  unsigned skips_ = 0;
 };
 
 }  // namespace fuse_native

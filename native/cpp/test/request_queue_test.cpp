@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <deque>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -195,4 +198,63 @@ TEST(queue_holds_back_when_full) {
   stopped = true;
   queue.interruptWaiting();
   last.join();
+}
+
+TEST(queue_wakes_nobody_who_attends) {
+  int wakes = 0;
+  RequestQueue queue(10, [&] { wakes += 1; });
+  uint64_t out[16];
+  queue.push(numbered(Op::Lookup, 1));
+  CHECK(wakes == 1);
+  CHECK(queue.attend(out, 16, 10) == 2);
+  queue.push(numbered(Op::Lookup, 2));
+  CHECK(wakes == 1);
+  // Left behind: whoever attended has to be woken for it.
+  queue.leave();
+  CHECK(wakes == 2);
+  CHECK(queue.attend(out, 16, 10) == 2);
+  CHECK(queue.attend(out, 16, 10) == 0);
+  queue.push(numbered(Op::Lookup, 3));
+  CHECK(wakes == 3);
+  CHECK(takeNumbers(queue, 10).size() == 1);
+  queue.leave();
+  CHECK(wakes == 3);
+}
+
+TEST(queue_loses_no_wake_up_between_attending_and_waiting) {
+  constexpr uint64_t threads = 2, each = 3000;
+  std::mutex mutex;
+  std::condition_variable turned;
+  bool woken = false;
+  RequestQueue queue(1000, [&] {
+    std::lock_guard lock(mutex);
+    woken = true;
+    turned.notify_one();
+  });
+  std::vector<std::thread> producers;
+  for (uint64_t thread = 0; thread < threads; thread++) {
+    producers.emplace_back([&] {
+      for (uint64_t i = 0; i < each; i++) {
+        queue.push(numbered(Op::Lookup, i));
+        if (i % 7 == 0) std::this_thread::yield();
+      }
+    });
+  }
+  std::mt19937 random(7);
+  for (uint64_t taken = 0; taken < threads * each;) {
+    std::unique_lock lock(mutex);
+    // A lost wake-up hangs here.
+    CHECK(turned.wait_for(lock, std::chrono::seconds(30), [&] { return woken; }));
+    woken = false;
+    lock.unlock();
+    uint64_t out[32];
+    size_t used = 0;
+    do {
+      used = queue.attend(out, 32, 16);
+      taken += used / 2;
+    } while (used > 0 && random() % 8 != 0);
+    queue.leave();
+  }
+  for (auto& producer : producers) producer.join();
+  CHECK(queue.size() == 0);
 }
