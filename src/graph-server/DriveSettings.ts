@@ -34,6 +34,8 @@ export interface DriveSettings {
   readonly createParents: boolean
   /** Whether the part of a fragment that arrived before the connection broke is kept. */
   readonly keepPartialFragments: boolean
+  /** Whether upload and download URLs answer 401 to an Authorization header, as some of the service's hosts do. */
+  readonly refuseAuthorization: boolean
   /** Whether the server changes Office files after their upload, as SharePoint does: other bytes, a further version. */
   readonly rewriteOffice: boolean
 }
@@ -57,6 +59,7 @@ export const defaultSettings: DriveSettings = {
   encodePaths: undefined,
   createParents: false,
   keepPartialFragments: false,
+  refuseAuthorization: false,
   rewriteOffice: false
 }
 

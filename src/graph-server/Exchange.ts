@@ -18,6 +18,8 @@ export interface Quirks {
   readonly keepsPart?: boolean
   /** A download URL leads to what the item holds now, not to what it held when the URL was made. */
   readonly currentContent?: boolean
+  /** Upload and download URLs refuse an Authorization header, as some of the service's hosts do. */
+  readonly refusesAuthorization?: boolean
 }
 
 export interface DriveRequest {

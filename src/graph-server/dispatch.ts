@@ -102,6 +102,10 @@ const handle = ({ drives, webhooks }: Handlers, call: Call, target: Route): Repl
 const handleTransfer = (drives: Drives["Service"], call: Call, { key, purpose, segments }: TransferRoute): Reply =>
   Effect.gen(function* () {
     const parts = yield* attempt(() => drives.byKey(key))
+    const strict = call.quirks.refusesAuthorization ?? parts.settings.refuseAuthorization
+    if (strict && call.request.headers.authorization !== undefined) {
+      return yield* unauthenticated("This URL carries its own permission; it takes no Authorization header.")
+    }
     if (purpose === "upload") return yield* handleUpload(parts, call, segments.join("/"))
     const method = methodOf(call)
     if (method !== "GET") return yield* refuse(method)

@@ -95,6 +95,7 @@ const transfers = {
   sessionExpired: { matches: upload, action: respond(404, "itemNotFound", {}, "uploadSessionNotFound") },
   sessionConflict: { method: "PUT", matches: upload, action: respond(409, "nameAlreadyExists") },
   sessionOverlap: { method: "PUT", matches: upload, action: respond(416, "invalidRange", {}, "fragmentOverlap") },
+  authorizationRefused: { matches: /^\/transfer\//, action: quirk({ refusesAuthorization: true }) },
   sessionTwoRanges: { matches: upload, action: edit("twoRanges") },
   fragmentPartlyKept: { method: "PUT", matches: upload, action: { _tag: "TruncateBody", bytes: 100_000 } },
   uploadErrorAfterCommit: { method: "PUT", matches: upload, action: { _tag: "RespondAfter", status: 500 } },

@@ -25,7 +25,8 @@ const client = (baseUrl: string, http: Layer.Layer<HttpClient.HttpClient, never,
     )
   )
 
-const embedded = GraphServer.layerMemory({ settings: { pageSize } })
+// The strictest: our client never sends a token to where none belongs.
+const embedded = GraphServer.layerMemory({ settings: { pageSize, refuseAuthorization: true } })
 
 const inProcess = client(GraphServer.baseUrl, GraphServer.inProcess).pipe(Layer.provide(embedded))
 

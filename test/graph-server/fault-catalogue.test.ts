@@ -57,6 +57,7 @@ const probes: Readonly<Record<GraphServer.FaultName, Probe>> = {
   childrenRepeatOne: get(`${root}/children`),
   childrenShortPage: get(`${root}/children`),
   searchLag: get(`${root}/search(q='f')`),
+  authorizationRefused: download,
   hashAbsent: get(`${root}:/f`),
   driveIdCase: get(`${root}:/f`),
   driveIdShort: get(`${root}:/f`),

@@ -1,6 +1,6 @@
-import { type IncomingHttpHeaders, request as httpRequest } from "node:http"
+import { Agent, type IncomingHttpHeaders, request as httpRequest } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { type Body, bytesOf } from "./api.ts"
@@ -11,12 +11,17 @@ interface Reply {
   readonly bytes: Buffer
   readonly body: Body
   readonly continued: boolean
+  readonly httpVersion: string
+  /** The client's end of the connection. */
+  readonly localPort: number | undefined
 }
 
 interface Options {
   readonly method?: string
   readonly headers?: Record<string, string | number>
   readonly body?: Uint8Array
+  /** Default: Node's own. */
+  readonly agent?: Agent
 }
 
 /** node:http sends the path as it is given, which no URL class does. */
@@ -24,8 +29,11 @@ const send = (listening: GraphServer.Listening, path: string, options: Options =
   Effect.callback<Reply, Error>((resume) => {
     let continued = false
     const { host, port } = listening
-    const request = httpRequest({ host, port, path, method: options.method ?? "GET", headers: options.headers ?? {} })
+    const { method = "GET", headers = {}, agent } = options
+    let localPort: number | undefined
+    const request = httpRequest({ host, port, path, method, headers, ...(agent === undefined ? {} : { agent }) })
     request.on("response", (response) => {
+      localPort = response.socket.localPort
       const chunks: Array<Buffer> = []
       response.on("data", (chunk: Buffer) => chunks.push(chunk))
       response.on("error", (error) => resume(Effect.fail(error)))
@@ -33,7 +41,8 @@ const send = (listening: GraphServer.Listening, path: string, options: Options =
         const bytes = Buffer.concat(chunks)
         const isJson = response.headers["content-type"]?.startsWith("application/json") === true
         const body = (isJson && bytes.length > 0 ? JSON.parse(bytes.toString()) : {}) as Body
-        resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, bytes, body, continued }))
+        const { statusCode = 0, headers, httpVersion } = response
+        resume(Effect.succeed({ status: statusCode, headers, bytes, body, continued, httpVersion, localPort }))
       })
     })
     request.on("error", (error) => resume(Effect.fail(error)))
@@ -53,6 +62,32 @@ const served = Effect.gen(function* () {
   const api = (path: string, options: Options = {}) =>
     send(listening, `/v1.0${path}`, { ...options, headers: { authorization, ...options.headers } })
   return { listening, api }
+})
+
+/** Sends the beginning of a body, and resets the connection once the drive has all of that. */
+const cutOff = Effect.fnUntraced(function* (
+  { host, port }: GraphServer.Listening,
+  path: string,
+  headers: Record<string, string | number>,
+  part: Uint8Array
+) {
+  const log = yield* GraphServer.RequestLog
+  const earlier = yield* log.total
+  const request = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const made = httpRequest({ host, port, path, method: "PUT", headers })
+      // The reset is the point.
+      made.on("error", () => {})
+      made.write(part)
+      return made
+    }),
+    (made) => Effect.sync(() => made.destroy())
+  )
+  const arrived = Effect.map(log.entries, (entries) => entries[earlier]?.received === part.length)
+  yield* Effect.repeat(arrived, { until: (all: boolean) => all, schedule: Schedule.spaced("5 millis") }).pipe(
+    Effect.timeout("20 seconds")
+  )
+  request.destroy()
 })
 
 const pathOf = (url: string): string => url.slice(url.indexOf("/", "http://".length))
@@ -110,15 +145,86 @@ describe("the drive over HTTP", () => {
     }).pipe(Effect.provide(GraphServer.layerMemory()))
   )
 
-  it.live("honours Expect: 100-continue, also by refusing before the body", () =>
+  it.live(
+    "checklist 10: honours Expect: 100-continue for small bodies and large, also by refusing before the body",
+    () =>
+      Effect.gen(function* () {
+        const { api } = yield* served
+        const expecting = { expect: "100-continue", "content-length": 3 }
+        const accepted = yield* api("/me/drive/root:/x:/content", {
+          method: "PUT",
+          headers: expecting,
+          body: bytesOf(3)
+        })
+        assert.deepStrictEqual([accepted.status, accepted.continued], [201, true])
+        const bytes = bytesOf(2 * 1024 * 1024)
+        const more = { expect: "100-continue", "content-length": bytes.length }
+        const whole = yield* api("/me/drive/root:/z:/content", { method: "PUT", headers: more, body: bytes })
+        assert.deepStrictEqual([whole.status, whole.continued, whole.body.size], [201, true, bytes.length])
+        const large = { expect: "100-continue", "content-length": 300 * 1024 * 1024 }
+        const refused = yield* api("/me/drive/root:/y:/content", { method: "PUT", headers: large })
+        assert.deepStrictEqual([refused.status, refused.continued], [413, false])
+      }).pipe(Effect.provide(GraphServer.layerMemory()))
+  )
+
+  it.live("checklist 17: speaks HTTP/1.1 and keeps the connection, also after refusals", () =>
     Effect.gen(function* () {
       const { api } = yield* served
-      const expecting = { expect: "100-continue", "content-length": 3 }
-      const accepted = yield* api("/me/drive/root:/x:/content", { method: "PUT", headers: expecting, body: bytesOf(3) })
-      assert.deepStrictEqual([accepted.status, accepted.continued], [201, true])
-      const large = { expect: "100-continue", "content-length": 300 * 1024 * 1024 }
-      const refused = yield* api("/me/drive/root:/y:/content", { method: "PUT", headers: large })
-      assert.deepStrictEqual([refused.status, refused.continued], [413, false])
+      const agent = yield* Effect.acquireRelease(
+        Effect.sync(() => new Agent({ keepAlive: true, maxSockets: 1 })),
+        (made) => Effect.sync(() => made.destroy())
+      )
+      const paths = ["/me", "/me/drive/root:/missing", "/me/drive/root/delta"]
+      const replies = yield* Effect.forEach(paths, (path) => api(path, { agent }))
+      assert.deepStrictEqual(
+        replies.map(({ status, httpVersion }) => [status, httpVersion]),
+        [
+          [200, "1.1"],
+          [404, "1.1"],
+          [200, "1.1"]
+        ]
+      )
+      assert.strictEqual(new Set(replies.map(({ localPort }) => localPort)).size, 1)
+    }).pipe(Effect.provide(GraphServer.layerMemory()))
+  )
+
+  it.live("keeps the part of a fragment that arrived before the client went away, where the drive is told to", () =>
+    Effect.gen(function* () {
+      const { api, listening } = yield* served
+      const bytes = bytesOf(2 * 320 * 1024 + 10)
+      const session = yield* api("/me/drive/root:/s.bin:/createUploadSession", { method: "POST" })
+      const path = pathOf(session.body.uploadUrl)
+      const rangeOf = (start: number, end: number) => ({
+        "content-range": `bytes ${start}-${end - 1}/${bytes.length}`,
+        "content-length": end - start
+      })
+      yield* cutOff(listening, path, rangeOf(0, 320 * 1024), bytes.subarray(0, 100_000))
+      const progress = Effect.map(send(listening, path), ({ body }) => Number(body.nextExpectedRanges[0]?.slice(0, -1)))
+      // The server notices the end of the connection when it does; the part is there whole or in part by then.
+      const kept = yield* Effect.repeat(progress, {
+        until: (next: number) => next > 0,
+        schedule: Schedule.spaced("10 millis")
+      }).pipe(Effect.timeout("20 seconds"))
+      assert.isAtMost(kept, 100_000)
+      const again = { method: "PUT", headers: rangeOf(0, 320 * 1024), body: bytes.subarray(0, 320 * 1024) }
+      assert.strictEqual((yield* send(listening, path, again)).body.error.innerError["code"], "fragmentOverlap")
+      const rest = { method: "PUT", headers: rangeOf(kept, bytes.length), body: bytes.subarray(kept) }
+      const done = yield* send(listening, path, rest)
+      assert.deepStrictEqual([done.status, done.body.file?.hashes.quickXorHash], [201, quickXorHash(bytes)])
+    }).pipe(Effect.provide(GraphServer.layerMemory({ settings: { keepPartialFragments: true } })))
+  )
+
+  it.live("forgets that part where it is not", () =>
+    Effect.gen(function* () {
+      const { api, listening } = yield* served
+      const bytes = bytesOf(1000)
+      const session = yield* api("/me/drive/root:/s.bin:/createUploadSession", { method: "POST" })
+      const path = pathOf(session.body.uploadUrl)
+      const headers = { "content-range": "bytes 0-999/1000", "content-length": 1000 }
+      yield* cutOff(listening, path, headers, bytes.subarray(0, 500))
+      // Fragments of a session are taken one after the other: this one waits for the end of the first.
+      const done = yield* send(listening, path, { method: "PUT", headers, body: bytes })
+      assert.deepStrictEqual([done.status, done.body.file?.hashes.quickXorHash], [201, quickXorHash(bytes)])
     }).pipe(Effect.provide(GraphServer.layerMemory()))
   )
 
