@@ -11,15 +11,14 @@ import type { Attr, DirEntry, Entry, MountOptions, RequestId, RequestOf, Time } 
 const [ENOENT, EEXIST, EINVAL, ENOTEMPTY] = [2, 17, 22, 39]
 const [S_IFMT, S_IFDIR, S_IFREG, RENAME_NOREPLACE] = [0o170000, 0o040000, 0o100000, 1]
 const timeout = 86_400
-const kept = { attrTimeout: timeout, entryTimeout: timeout }
 
 interface Inode {
   readonly id: number
   attr: Attr
   /** Directories only. Insertion order is the listing's order, and each name keeps its cookie. */
-  readonly children: Map<string, { readonly id: number; readonly cookie: number }> | undefined
+  readonly children: Map<string, Inode> | undefined
   parent: number
-  lookups: number
+  cookie: number
 }
 
 const now = (): Time => ({ sec: Math.floor(Date.now() / 1000), nsec: (Date.now() % 1000) * 1_000_000 })
@@ -44,14 +43,16 @@ export class MemoryFilesystem {
       for (const event of this.contents.take()) if (event.op === "dirty") this.contents.replyDirty(event.id, 0)
     })
     const dispatcher = new Dispatcher({ session: () => this.session, onProblem: console.error })
-    const opened = (id: number) => ({ handle: HandleId(++this.#lastNumber), content: ContentId(id), keepCache: true })
+    const cached = { keepCache: true, shareable: true }
+    const opened = (id: number) => ({ ...cached, handle: HandleId(++this.#lastNumber), content: ContentId(id) })
     // Operations without a handler are ENOSYS, and a handler that throws is EIO.
     dispatcher.handle("lookup", ({ id, name, parent }) => {
       const inode = this.#inodes.get(this.#get(parent).children?.get(name)?.id ?? 0)
       if (inode === undefined) return this.session.replyNegative(id, timeout)
       this.session.replyEntry(id, this.#entry(inode))
     })
-    dispatcher.handle("forget", ({ nodes }) => nodes.forEach(({ count, node }) => this.#collect(node, count)))
+    dispatcher.handle("forget", ({ nodes }) => nodes.forEach((node) => this.#collect(node)))
+    dispatcher.handle("drained", ({ node }) => this.#collect(node))
     dispatcher.handle("getattr", ({ id, node }) => this.session.replyAttr(id, this.#attr(this.#get(node)), timeout))
     dispatcher.handle("setattr", (request) => this.#setattr(request))
     dispatcher.handle("mkdir", (request) => this.session.replyEntry(request.id, this.#entry(this.#create(request))))
@@ -65,7 +66,7 @@ export class MemoryFilesystem {
     for (const op of ["unlink", "rmdir"] as const) {
       dispatcher.handle(op, ({ id, name, parent }) => this.#end(id, this.#remove(this.#get(parent), name)))
     }
-    dispatcher.handle("rename", (request) => this.#end(request.id, this.#rename(request)))
+    dispatcher.handle("rename", (request) => this.#end(request.id, this.#rename(request), this.#lastNumber))
     for (const op of ["flush", "fsync"] as const) dispatcher.handle(op, ({ id }) => this.session.replyOk(id))
     const mount = { fsName: "memory", subtype: "memory", ...options, mountpoint }
     this.session = Session.mount(mount, this.contents, () => dispatcher.drain())
@@ -77,8 +78,8 @@ export class MemoryFilesystem {
     rmSync(this.#bodies, { recursive: true })
   }
 
-  #end(id: RequestId, errno: number): void {
-    if (errno === 0) this.session.replyOk(id)
+  #end(id: RequestId, errno: number, cookie = 0): void {
+    if (errno === 0) this.session.replyOk(id, cookie)
     else this.session.replyError(id, errno)
   }
 
@@ -93,7 +94,7 @@ export class MemoryFilesystem {
     const [time, nlink] = [now(), children === undefined ? 1 : 2]
     const times = { atime: time, mtime: time, ctime: time }
     const attr = { ino: id, size: 0, blocks: 0, ...times, mode, nlink, uid, gid, rdev: 0, blksize: 4096 }
-    const inode = { id, attr, children, parent, lookups: 0 }
+    const inode = { id, attr, children, parent, cookie: ++this.#lastNumber }
     this.#inodes.set(id, inode)
     return inode
   }
@@ -105,9 +106,8 @@ export class MemoryFilesystem {
     return { ...attr, size: state.size, blocks: Math.ceil(state.size / 512), mtime }
   }
 
-  /** Each one that the kernel gets counts as a lookup, which it gives back with `forget`. */
   #entry(inode: Inode): Entry {
-    inode.lookups += 1
+    const kept = { attrTimeout: timeout, entryTimeout: timeout, cookie: inode.cookie }
     return { ...kept, nodeId: NodeId(inode.id), generation: 0, attr: this.#attr(inode) }
   }
 
@@ -120,7 +120,7 @@ export class MemoryFilesystem {
       const body = { path, create: true, size: 0, mtime, valid: "all", generation: 0 } as const
       this.contents.open(ContentId(inode.id), body)
     }
-    parent.children?.set(request.name, { id: inode.id, cookie: ++this.#lastNumber })
+    parent.children?.set(request.name, inode)
     touch(parent)
     return inode
   }
@@ -157,33 +157,33 @@ export class MemoryFilesystem {
       if (errno !== 0) return errno
     }
     from.children?.delete(request.name)
-    to.children?.set(request.newName, { id: source.id, cookie: ++this.#lastNumber })
-    this.#get(source.id).parent = to.id
+    to.children?.set(request.newName, source)
+    source.cookie = ++this.#lastNumber
+    source.parent = to.id
     touch(from, to)
     return 0
   }
 
-  #list({ id, node, offset, plus }: RequestOf<"readdir">): void {
+  #list({ id, node, offset }: RequestOf<"readdir">): void {
     const { children, id: ino, parent } = this.#get(node)
     const dots = [".", ".."].map((name, at) => ({ name, ino: at === 0 ? ino : parent, type: S_IFDIR, offset: at + 1 }))
     const page: Array<DirEntry> = dots.filter((entry) => entry.offset > offset)
-    for (const [name, { cookie, id: child }] of children ?? []) {
-      // The kernel's pages have room for fewer.
-      if (cookie <= offset || page.length === 1000) continue
-      const inode = this.#get(child)
-      const entry = { name, ino: child, type: inode.attr.mode & S_IFMT, offset: cookie }
-      page.push(plus ? { ...entry, entry: this.#entry(inode) } : entry)
+    for (const [name, inode] of children ?? []) {
+      // The kernel's pages have room for fewer; the binding answers the next ones from what did not fit.
+      if (inode.cookie <= offset || page.length === 1000) continue
+      const [type, entry] = [inode.attr.mode & S_IFMT, this.#entry(inode)]
+      page.push({ name, ino: inode.id, type, offset: inode.cookie, entry })
     }
-    const packed = this.session.replyDirectory(id, page)
-    for (const { entry } of page.slice(packed)) if (entry !== undefined) this.#get(entry.nodeId).lookups -= 1
+    this.session.replyDirectory(id, page, { last: page.length < 1000, timeout })
   }
 
-  /** A file lives while it has a name, the kernel knows it or it is open. */
-  #collect(id: number, forgotten = 0): void {
+  /** A file lives while it has a name, it is open, also by the binding itself, or the kernel knows it. */
+  #collect(id: number): void {
     const inode = this.#inodes.get(id)
-    if (inode === undefined || (inode.lookups -= forgotten) > 0 || inode.attr.nlink > 0) return
+    if (inode === undefined || inode.attr.nlink > 0) return
+    if (this.session.withdraw(NodeId(id)) || (this.contents.state(ContentId(id))?.handles ?? 0) > 0) return
+    if (!this.session.retire(NodeId(id))) return
     if (inode.children === undefined) {
-      if ((this.contents.state(ContentId(id))?.handles ?? 0) > 0) return
       this.contents.close(ContentId(id))
       unlinkSync(this.#path(id))
     }

@@ -44,7 +44,9 @@ export interface Binding {
     onRequests: () => void,
     passthrough: boolean,
     maxBackground: number,
-    features: number
+    features: number,
+    recordLimit: number,
+    kernelTimeouts: number
   ): NativeSession | MountFailure
   features(session: NativeSession): number
   libfuseVersion(): string
@@ -54,6 +56,9 @@ export interface Binding {
   notified(session: NativeSession): number | Promise<number>
   bumpEpoch(session: NativeSession): number
   invalidateAttributes(session: NativeSession, nodes: Float64Array): number
+  lookups(session: NativeSession, node: number): number
+  retire(session: NativeSession, node: number): number
+  withdraw(session: NativeSession, node: number): number
   shutdown(
     session: NativeSession,
     reason: string,
@@ -71,13 +76,20 @@ export interface Binding {
   passthroughRefusal(session: NativeSession): string
 
   replyError(session: NativeSession, id: number, errno: number): number
-  replyOk(session: NativeSession, id: number): number
+  replyOk(session: NativeSession, id: number, cookie: number): number
   replyEntry(session: NativeSession, id: number): number
   replyNegative(session: NativeSession, id: number, timeout: number): number
   replyAttr(session: NativeSession, id: number): number
   replyOpen(session: NativeSession, id: number): number
   replyCreate(session: NativeSession, id: number): number
-  replyDirectory(session: NativeSession, id: number, packed: Float64Array, count: number): number
+  replyDirectory(
+    session: NativeSession,
+    id: number,
+    packed: Float64Array,
+    count: number,
+    last: boolean,
+    timeout: number
+  ): number
   replyBytes(session: NativeSession, id: number, bytes: Uint8Array): number
   replySize(session: NativeSession, id: number, size: number): number
   replyStatFs(session: NativeSession, id: number): number

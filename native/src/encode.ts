@@ -37,6 +37,13 @@ export const putEntry = (out: Float64Array, at: number, entry: Entry): number =>
   return putAttr(out, at + 4, entry.attr)
 }
 
+/** An entry and its place in its directory's listing. */
+export const putPlacedEntry = (out: Float64Array, entry: Entry): number => {
+  const at = putEntry(out, 0, entry)
+  out[at] = entry.cookie ?? 0
+  return at + 1
+}
+
 export const putAttrReply = (out: Float64Array, attr: Attr, timeout: number): void => {
   out[0] = timeout
   putAttr(out, 1, attr)
@@ -49,6 +56,7 @@ export const putOpen = (out: Float64Array, at: number, open: OpenReply): void =>
   out[at + 3] = open.keepCache ? 1 : 0
   out[at + 4] = open.directIo === true ? 1 : 0
   out[at + 5] = open.passthrough === true ? 1 : 0
+  out[at + 6] = open.shareable === true ? 1 : 0
 }
 
 export const putStatFs = (out: Float64Array, stat: StatFs): void => {

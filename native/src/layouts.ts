@@ -35,7 +35,7 @@ export const layouts: ReadonlyArray<Layout> = [
     name: "forget",
     request: (f) => ({
       op: "forget",
-      nodes: Array.from({ length: f.number() }, () => ({ node: f.node(), count: f.number() }))
+      nodes: Array.from({ length: f.number() }, () => f.node())
     })
   },
   {
@@ -253,5 +253,6 @@ export const layouts: ReadonlyArray<Layout> = [
   { name: "closed", request: (f) => ({ op: "closed", reason: f.text() }) },
   { name: "write" },
   { name: "lseek" },
-  { name: "space", event: (f) => ({ op: "space", id: f.request(), content: f.content(), bytes: f.number() }) }
+  { name: "space", event: (f) => ({ op: "space", id: f.request(), content: f.content(), bytes: f.number() }) },
+  { name: "drained", request: (f) => ({ op: "drained", node: f.node(), content: f.content() }) }
 ]

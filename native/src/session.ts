@@ -1,16 +1,18 @@
 import { binding } from "./binding.ts"
-import type { MountFailure, NativeSession } from "./binding.ts"
+import type { NativeSession } from "./binding.ts"
 import { RecordBuffer } from "./decode.ts"
-import { Packer, putAttrReply, putEntry, putOpen, putStatFs, scratchLength } from "./encode.ts"
+import { Packer, putAttrReply, putOpen, putPlacedEntry, putStatFs, scratchLength } from "./encode.ts"
 import { ContentTable } from "./content-table.ts"
 import { failure, InvalidArgument, replyFailure } from "./errors.ts"
-import { type Features, featuresOf, maskOf } from "./features.ts"
+import { type Features, featuresOf } from "./features.ts"
+import { mountNative } from "./mounting.ts"
 import { phaseOf, reportOf } from "./shutdown.ts"
 import { decodeStatistics, statisticsLength } from "./statistics.ts"
 import type {
   Attr,
   DirEntry,
   Entry,
+  ListingPart,
   Notification,
   OpenReply,
   Phase,
@@ -40,8 +42,6 @@ const batchWords = 32 * 1024
 const largestBatch = 256
 /** Of one turn of the event loop, in milliseconds. */
 const longestTurn = 2
-
-const isFailure = (result: NativeSession | MountFailure): result is MountFailure => Array.isArray(result)
 
 /** Sessions that are mounted: kept alive here, and detached when the process exits. */
 const mounted = new Set<Session>()
@@ -86,25 +86,7 @@ export class Session {
     if (table === undefined) throw new InvalidArgument("mount", "contents has to be a ContentTable")
     checkFunction("mount", "onRequests", onRequests)
     const scratch = new Float64Array(scratchLength)
-    const native = binding.mount(
-      checked.mountpoint,
-      checked.fsName,
-      checked.subtype,
-      checked.allowOther,
-      checked.readOnly,
-      checked.threads,
-      checked.queueLimit,
-      checked.maxTransfer,
-      scratch,
-      table,
-      onRequests,
-      checked.passthrough,
-      checked.maxBackground,
-      maskOf(checked.features)
-    )
-    if (isFailure(native)) {
-      throw failure(-native[0], "mount", native[1].trim() || checked.mountpoint)
-    }
+    const native = mountNative(checked, table, scratch, onRequests)
     const session = new Session(native, scratch, contents, checked.mountpoint)
     if (mounted.size === 0) process.on("exit", Session.#abandonAll)
     mounted.add(session)
@@ -145,14 +127,17 @@ export class Session {
     this.#reply("replyError", id, binding.replyError(this.#native, id, checkErrno("replyError", errno)))
   }
 
-  /** Success without payload: unlink, rmdir, rename, flush, fsync, fsyncdir, access, set/removexattr, fallocate. */
-  replyOk(id: RequestId): void {
-    this.#reply("replyOk", id, binding.replyOk(this.#native, id))
+  /**
+   * Success without payload: unlink, rmdir, rename, flush, fsync, fsyncdir, access, set/removexattr, fallocate. `cookie`
+   * is the moved entry's `DirEntry.offset` in its new directory (see `Entry.cookie`).
+   */
+  replyOk(id: RequestId, cookie = 0): void {
+    this.#reply("replyOk", id, binding.replyOk(this.#native, id, checkInteger("replyOk", "cookie", cookie)))
   }
 
   /** lookup, mknod, mkdir, symlink, link. Counts as one lookup of the node until the kernel forgets it. */
   replyEntry(id: RequestId, entry: Entry): void {
-    putEntry(this.#scratch, 0, entry)
+    putPlacedEntry(this.#scratch, entry)
     this.#reply("replyEntry", id, binding.replyEntry(this.#native, id))
   }
 
@@ -173,14 +158,20 @@ export class Session {
   }
 
   replyCreate(id: RequestId, entry: Entry, open: OpenReply): void {
-    putOpen(this.#scratch, putEntry(this.#scratch, 0, entry), open)
+    putOpen(this.#scratch, putPlacedEntry(this.#scratch, entry), open)
     this.#reply("replyCreate", id, binding.replyCreate(this.#native, id))
   }
 
-  /** Packs what fits into the kernel's page and returns how many entries that were; in a `plus` page each packed entry with `entry` counts as one lookup. An empty page ends the directory. */
-  replyDirectory(id: RequestId, entries: ReadonlyArray<DirEntry>): number {
+  /**
+   * Packs what fits into the kernel's page and returns how many entries that were; in a `plus` page each one with `entry`
+   * counts as a lookup. An empty page ends the directory. With `part`, the binding keeps what did not fit, too.
+   */
+  replyDirectory(id: RequestId, entries: ReadonlyArray<DirEntry>, part?: ListingPart): number {
     const count = this.#packer.directory(entries)
-    return this.#reply("replyDirectory", id, binding.replyDirectory(this.#native, id, this.#packer.numbers, count))
+    const last = part?.last === true && count === entries.length
+    const { numbers } = this.#packer
+    const result = binding.replyDirectory(this.#native, id, numbers, count, last, part?.timeout ?? -1)
+    return this.#reply("replyDirectory", id, result)
   }
 
   /** read (up to the size asked for), readlink, getxattr and listxattr (ERANGE goes to the caller when too long). */
@@ -199,8 +190,8 @@ export class Session {
   }
 
   /**
-   * Queued, sent in order by a thread of their own; returns at once. What is waiting already is not said twice. ENOBUFS
-   * when more than a million or 64 MiB wait.
+   * What the binding knows is dropped at once, what the kernel knows by notifications that a thread of their own sends in
+   * order; returns at once. What is waiting already is not said twice. ENOBUFS when more than a million or 64 MiB wait.
    */
   notify(notifications: ReadonlyArray<Notification>): void {
     for (const notification of notifications) checkNotification(notification)
@@ -213,6 +204,21 @@ export class Session {
     this.#check("notified", await binding.notified(this.#native))
   }
 
+  /** How often the kernel was given the node and has not forgotten it yet; 0 for the root, which it holds anyway. */
+  lookups(node: NodeId): number {
+    return this.#check("lookups", binding.lookups(this.#native, checkInteger("lookups", "node", node)))
+  }
+
+  /** Takes the node away unless the kernel holds it (then false): from here on the id may stand for something else. */
+  retire(node: NodeId): boolean {
+    return this.#check("retire", binding.retire(this.#native, checkInteger("retire", "node", node))) === 1
+  }
+
+  /** Ends what `OpenReply.shareable` began. True while native handles are left; `drained` comes with the last one. */
+  withdraw(node: NodeId): boolean {
+    return this.#check("withdraw", binding.withdraw(this.#native, checkInteger("withdraw", "node", node))) === 1
+  }
+
   /**
    * Makes the kernel ask again for every name it keeps, once it uses it (FUSE_NOTIFY_INC_EPOCH). Returns at once,
    * whatever requests are in flight: sent before a reply, it is true when the caller hears of it. False where the kernel
@@ -222,10 +228,7 @@ export class Session {
     return binding.bumpEpoch(this.#native) === 0
   }
 
-  /**
-   * Drops the attributes that the kernel keeps of these nodes, not their pages. Returns at once, whatever requests are
-   * in flight. ENODEV after the end.
-   */
+  /** Drops the attributes of these nodes, not their pages. Returns at once, whatever is in flight. ENODEV after the end. */
   invalidateAttributes(nodes: ReadonlyArray<NodeId>): void {
     this.#check("invalidateAttributes", binding.invalidateAttributes(this.#native, Float64Array.from(nodes)))
   }
@@ -241,9 +244,8 @@ export class Session {
   }
 
   /**
-   * Begins the end, in phases with a limit each (types.ts, `ShutdownOptions`). Changes are refused from here on. Keep
-   * taking and answering requests until it resolves. Idempotent: the first call's options count, further calls get its
-   * report.
+   * Begins the end, in phases with a limit each (types.ts, `ShutdownOptions`): changes are refused from here on. Keep
+   * answering requests until it resolves. Idempotent: the first call's options count, further calls get its report.
    */
   shutdown(options: ShutdownOptions = {}): Promise<UnmountReport> {
     this.#ending ??= this.#shutdown(checkShutdownOptions(options))

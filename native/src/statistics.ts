@@ -1,12 +1,28 @@
 import { layouts } from "./layouts.ts"
-import type { LaneStats, OpStats, SessionStats } from "./types.ts"
+import type { LaneStats, NativeStats, OpStats, SessionStats } from "./types.ts"
 
 const headLength = 16
 const laneNames = ["high", "normal", "low"] as const
 const lanesLength = laneNames.length * 2
 const perOp = 5
 
-export const statisticsLength = headLength + lanesLength + layouts.length * perOp
+const nativeNames = [
+  "lookupHits",
+  "lookupMisses",
+  "attributeHits",
+  "attributeMisses",
+  "listingHits",
+  "listingMisses",
+  "refusedFills",
+  "evicted",
+  "records",
+  "opens",
+  "shares",
+  "held"
+] as const satisfies ReadonlyArray<keyof NativeStats>
+const nativeStart = headLength + lanesLength + layouts.length * perOp
+
+export const statisticsLength = nativeStart + nativeNames.length
 
 /** Bits of libfuse's FUSE_CAP_* that say something about a session. */
 const capabilityBits = {
@@ -21,6 +37,24 @@ const capabilityBits = {
   noOpendir: 24,
   explicitInvalidateData: 25
 } as const
+
+const decodeNative = (at: (index: number) => number): NativeStats => {
+  const numberOf = (name: keyof NativeStats): number => at(nativeNames.indexOf(name))
+  return {
+    lookupHits: numberOf("lookupHits"),
+    lookupMisses: numberOf("lookupMisses"),
+    attributeHits: numberOf("attributeHits"),
+    attributeMisses: numberOf("attributeMisses"),
+    listingHits: numberOf("listingHits"),
+    listingMisses: numberOf("listingMisses"),
+    refusedFills: numberOf("refusedFills"),
+    evicted: numberOf("evicted"),
+    records: numberOf("records"),
+    opens: numberOf("opens"),
+    shares: numberOf("shares"),
+    held: numberOf("held")
+  }
+}
 
 /** From the numbers that the addon writes (cpp/addon/session_functions.cpp). Operations that never ran are left out. */
 export const decodeStatistics = (numbers: Float64Array): SessionStats => {
@@ -63,6 +97,7 @@ export const decodeStatistics = (numbers: Float64Array): SessionStats => {
     bytesRead: at(11),
     bytesWritten: at(12),
     bytesFilled: at(13),
+    native: decodeNative((index) => at(nativeStart + index)),
     ops,
     capabilities
   }

@@ -65,6 +65,11 @@ export interface Entry {
   readonly attr: Attr
   readonly attrTimeout: number
   readonly entryTimeout: number
+  /**
+   * Of a new entry (mknod, mkdir, create, link): its `DirEntry.offset`. With it, a listing that the binding knows goes on
+   * being answered natively; without it, the listing is asked for again.
+   */
+  readonly cookie?: number
 }
 
 /** Answer to `open` and `create`. Without `content` every `read` of the handle goes up to the filesystem. */
@@ -80,6 +85,12 @@ export interface OpenReply {
    * the session can and all of the content is here; default false. Vouch for the bytes: nobody looks at them any more.
    */
   readonly passthrough?: boolean
+  /**
+   * The binding may answer further opens of this node for reading by itself, with the same content, until `withdraw`.
+   * Only of a handle with `content` that was opened for reading, and once per node until it was withdrawn. Such handles
+   * are the binding's own: their ids are 2^52 and more, and no `release` comes for them.
+   */
+  readonly shareable?: boolean
 }
 
 /** One entry of a directory page. `offset` is the cookie that continues after it. `entry` only in readdirplus pages. */
@@ -90,6 +101,17 @@ export interface DirEntry {
   readonly type: number
   readonly offset: number
   readonly entry?: Entry
+}
+
+/**
+ * What a directory page says about the directory beyond its entries: that they are all there is between the page's offset
+ * and its last entry, in ascending order of their offsets. The binding then answers these pages natively.
+ */
+export interface ListingPart {
+  /** Nothing comes after them. */
+  readonly last: boolean
+  /** How long that may be repeated, in seconds, unless the directory is changed or invalidated. */
+  readonly timeout: number
 }
 
 export interface StatFs {
@@ -133,12 +155,13 @@ export interface SetAttrRequest extends OnNode {
 }
 
 /**
- * What crosses to JavaScript. `forget`, `release`, `cancel` and `closed` take no reply; every other request is answered
+ * What crosses to JavaScript. `forget`, `release`, `drained`, `cancel` and `closed` take no reply; every other request is answered
  * exactly once through the session's `reply...` methods.
  */
 export type Request =
   | (OnName & { readonly op: "lookup" })
-  | { readonly op: "forget"; readonly nodes: ReadonlyArray<{ readonly node: NodeId; readonly count: number }> }
+  /** The kernel holds none of these nodes any more; before an id is forgotten or used anew, `Session.retire` it. */
+  | { readonly op: "forget"; readonly nodes: ReadonlyArray<NodeId> }
   | (OnNode & { readonly op: "getattr"; readonly handle: HandleId | undefined })
   | SetAttrRequest
   | (OnNode & { readonly op: "readlink" })
@@ -174,6 +197,8 @@ export type Request =
       readonly handle: HandleId
       readonly content: ContentId | undefined
     }
+  /** The last handle of a share that was withdrawn is gone; nothing of the content is attached through it any more. */
+  | { readonly op: "drained"; readonly node: NodeId; readonly content: ContentId }
   | (OnNode & {
       readonly op: "readdir"
       /** Cookie of the last entry the kernel has, 0 at the start. */
@@ -251,6 +276,13 @@ export interface MountOptions {
   readonly maxBackground?: number
   /** Switches features on or off; what the kernel does not have stays off (`Session.features`). */
   readonly features?: FeatureSwitches
+  /** Names and nodes that the binding keeps for its own answers, 1000..100_000_000, default 400,000: about 80 MiB. */
+  readonly recordLimit?: number
+  /**
+   * Longest entry and attribute timeout that the kernel is told, in seconds; default: those of the replies. What the
+   * binding answers natively holds as long as the replies say.
+   */
+  readonly kernelTimeouts?: number
 }
 
 /** Byte ranges as alternating start, end pairs in ascending order, half open, never touching each other. */
@@ -395,6 +427,27 @@ export interface OpStats {
   readonly maxUs: number
 }
 
+/** What the binding answered from what it knows, and what it had to ask for. */
+export interface NativeStats {
+  readonly lookupHits: number
+  readonly lookupMisses: number
+  readonly attributeHits: number
+  readonly attributeMisses: number
+  readonly listingHits: number
+  readonly listingMisses: number
+  /** Replies that came too late to be kept: what they say was invalidated since. */
+  readonly refusedFills: number
+  /** Records that went for want of room. */
+  readonly evicted: number
+  /** Nodes and names that are known. */
+  readonly records: number
+  readonly opens: number
+  /** Contents that are shared now. */
+  readonly shares: number
+  /** Nodes the kernel holds. */
+  readonly held: number
+}
+
 /** How many requests wait for JavaScript in a lane, and how many waited at most. */
 export interface LaneStats {
   readonly now: number
@@ -425,6 +478,7 @@ export interface SessionStats {
   readonly bytesRead: number
   readonly bytesWritten: number
   readonly bytesFilled: number
+  readonly native: NativeStats
   /** By request name, natively answered ones included. */
   readonly ops: Readonly<Record<string, OpStats>>
   /** Negotiated with the kernel. */

@@ -34,6 +34,14 @@ const checkFlag = (syscall: string, name: string, value: unknown): boolean =>
       ? value
       : refuse(syscall, `${name} has to be a boolean`, value)
 
+/** Longer than any mount. */
+const longestTimeout = 1e9
+
+const checkSeconds = (syscall: string, name: string, value: unknown): number =>
+  typeof value === "number" && value >= 0 && value <= longestTimeout
+    ? value
+    : refuse(syscall, `${name} has to be seconds from 0 to ${longestTimeout}`, value)
+
 export const checkObject = (syscall: string, value: unknown): void => {
   if (typeof value !== "object" || value === null) refuse(syscall, "options have to be an object", value)
 }
@@ -96,7 +104,9 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
     "maxTransfer",
     "passthrough",
     "maxBackground",
-    "features"
+    "features",
+    "recordLimit",
+    "kernelTimeouts"
   ])
   const { features = {} } = options
   checkObject("mount", features)
@@ -113,7 +123,9 @@ export const checkMountOptions = (options: MountOptions): Required<MountOptions>
     maxTransfer: checkInteger("mount", "maxTransfer", options.maxTransfer ?? 1 << 20, 4096, 1 << 20),
     passthrough: checkFlag("mount", "passthrough", options.passthrough ?? true),
     maxBackground: checkInteger("mount", "maxBackground", options.maxBackground ?? 64, 1, 1000),
-    features
+    features,
+    recordLimit: checkInteger("mount", "recordLimit", options.recordLimit ?? 400_000, 1000, 100_000_000),
+    kernelTimeouts: checkSeconds("mount", "kernelTimeouts", options.kernelTimeouts ?? longestTimeout)
   }
 }
 

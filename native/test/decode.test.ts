@@ -98,7 +98,8 @@ describe("records", () => {
   it("decode lists, and numbers up to 2^53", () => {
     const buffer = new RecordBuffer(64)
     const words = pack(buffer, [
-      ["forget", 2, 10, 1, Number.MAX_SAFE_INTEGER, 3],
+      ["forget", 2, 10, Number.MAX_SAFE_INTEGER],
+      ["drained", 10, 3],
       ["rename", ...head, "old", 6, "new", 1],
       ["release", 5, 8, none],
       ["closed", "gone"]
@@ -106,11 +107,9 @@ describe("records", () => {
     assert.deepStrictEqual(buffer.requests(words), [
       {
         op: "forget",
-        nodes: [
-          { node: 10, count: 1 },
-          { node: Number.MAX_SAFE_INTEGER, count: 3 }
-        ]
+        nodes: [10, Number.MAX_SAFE_INTEGER]
       },
+      { op: "drained", node: 10, content: 3 },
       { op: "rename", id: 77, caller, parent: 5, name: "old", newParent: 6, newName: "new", flags: 1 },
       { op: "release", node: 5, handle: 8, content: undefined },
       { op: "closed", reason: "gone" }

@@ -126,11 +126,13 @@ export const make = Effect.fnUntraced(function* (
 
   for (const op of answeredOps) dispatcher.handle(op, start)
   dispatcher.handle("forget", ({ nodes: forgotten }) => {
-    for (const { node, count } of forgotten) nodes.forget(node, count)
+    for (const node of forgotten) nodes.forget(node)
   })
   dispatcher.handle("release", (request) => release(request.handle))
   dispatcher.handle("cancel", (request) => cancel(request.target))
-  dispatcher.handle("closed", (request) => onClosed(request.reason))
+  dispatcher.handle("closed", (request) => {
+    onClosed(request.reason)
+  })
 
   // The kernel does not release handles of a mount that is gone.
   yield* Effect.addFinalizer(() =>

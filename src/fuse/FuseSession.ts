@@ -94,7 +94,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
   const content = yield* ContentStore
   const filesystem = yield* Filesystem
   const closed = yield* Deferred.make<string>()
-  const nodes = new NodeTable({ fold })
+  const nodes = new NodeTable({ fold, kernel: () => session })
   const handles = new Handles()
   const timeout = yield* cacheTimeout(options.timeouts ?? { fresh: 86_400, stale: 1 })
   // What serves the mount lives in a scope made before it: it ends after the unmount, which still needs it.
@@ -156,7 +156,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
     stats: Effect.sync(() => ({
       session: session.stats(),
       passthroughRefusal: session.passthroughRefusal(),
-      nodes: nodes.size,
+      nodes: session.stats().native.held,
       handles: handles.size,
       running: dispatch.running()
     })),

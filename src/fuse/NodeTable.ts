@@ -1,8 +1,9 @@
 /**
- * Which kernel node id stands for which inode, and what the kernel holds of them.
+ * Which kernel node id stands for which inode. How often the kernel holds a node is counted by the binding, which also
+ * hands nodes out by itself; ids are therefore freed by asking it (`retire`), never by what was heard last.
  *
- * Model: node id and inode number are the same for almost everything, so a million cached inodes cost a counter each.
- * An inode gets further node ids in two cases:
+ * Model: node id and inode number are the same for almost everything, so a million cached inodes cost nothing here. An
+ * inode gets further node ids in two cases:
  *
  * - Its content was replaced by the server: open handles keep the old node and its pages, everybody else gets a new
  *   node with the same st_ino (cached size and pages of a live kernel inode cannot be replaced reliably).
@@ -17,7 +18,7 @@
  *
  * Assumption: inode numbers are never reused (the tree's rowids are not).
  */
-import type { NodeId } from "@onemount/fuse-native"
+import type { NodeId, Session } from "@onemount/fuse-native"
 import { BoundedMap } from "../filesystem/BoundedMap.ts"
 import { Ino } from "../tree/Item.ts"
 
@@ -26,6 +27,9 @@ export interface Dentry {
   readonly parent: NodeId
   readonly name: string
 }
+
+/** What the binding knows of the kernel's nodes. */
+export type KernelNodes = Pick<Session, "lookups" | "retire">
 
 const firstExtra = 2 ** 52
 const nodeId = (value: number): NodeId => value as NodeId
@@ -38,8 +42,7 @@ interface Extra {
 
 export class NodeTable {
   readonly #fold: (name: string) => string
-  /** Lookup counts of the kernel. */
-  readonly #lookups = new Map<NodeId, number>()
+  readonly #kernel: () => KernelNodes
   readonly #extras = new Map<NodeId, Extra>()
   /** Inodes whose current node is not their own number. */
   readonly #current = new Map<Ino, NodeId>()
@@ -49,20 +52,23 @@ export class NodeTable {
   #next = firstExtra
 
   constructor(options: {
+    /** Asked for when it is used: the table is made before the mount. */
+    readonly kernel: () => KernelNodes
     /** How the server compares names. */
     readonly fold: (name: string) => string
     /** Folded names remembered as absent, default 50,000. */
     readonly negatives?: number
   }) {
+    this.#kernel = options.kernel
     this.#fold = options.fold
     this.#negatives = new BoundedMap(options.negatives ?? 50_000, (key, names) => {
       this.#evicted.push(...dentries(key, names))
     })
   }
 
-  /** Nodes the kernel holds. */
-  get size(): number {
-    return this.#lookups.size
+  /** Inodes that have further nodes. */
+  get extras(): number {
+    return this.#extras.size
   }
 
   ino(node: NodeId): Ino {
@@ -101,39 +107,41 @@ export class NodeTable {
     return spelling === undefined ? this.current(ino) !== node : this.#aliases.get(ino)?.get(spelling) !== node
   }
 
+  /** The kernel holds it. */
   knows(node: NodeId): boolean {
-    return this.#lookups.has(node)
+    return this.#kernel().lookups(node) > 0
   }
 
-  /** Every live node of an inode that the kernel holds: its current one and its other spellings. */
+  /** Every live node of an inode, whether the kernel holds it or not: its current one and its other spellings. */
   nodes(ino: Ino): ReadonlyArray<NodeId> {
-    const nodes = [this.current(ino), ...(this.#aliases.get(ino)?.values() ?? [])]
-    // The kernel holds the root without ever looking it up.
-    return nodes.filter((node) => node === nodeId(1) || this.#lookups.has(node))
+    return [this.current(ino), ...(this.#aliases.get(ino)?.values() ?? [])]
   }
 
-  /** An entry with this node was handed to the kernel. */
-  lookedUp(node: NodeId): void {
-    this.#lookups.set(node, (this.#lookups.get(node) ?? 0) + 1)
-  }
-
-  /** The kernel gave back `count` lookups. Forgetting more than was looked up is the kernel's fault and forgets all. */
-  forget(node: NodeId, count: number): void {
-    const left = (this.#lookups.get(node) ?? 0) - count
-    if (left > 0) {
-      this.#lookups.set(node, left)
-      return
+  /** The kernel gave back its last lookup of the node; it may have been handed out again since. */
+  forget(node: NodeId): void {
+    const extra = this.#extras.get(node)
+    if (extra === undefined) {
+      if (this.#current.has(Ino(node))) this.#restore(Ino(node))
+    } else if (this.#current.get(extra.ino) === node) {
+      this.#restore(extra.ino)
+    } else if (this.#kernel().retire(node)) {
+      this.#drop(node, extra)
+      this.#restore(extra.ino)
     }
-    this.#lookups.delete(node)
-    this.#drop(node)
   }
 
   /** The item has another content: from now on it has another node. Returns whether the kernel held the old one. */
   replace(ino: Ino): boolean {
-    const held = this.nodes(ino).length > 0
+    const held = this.nodes(ino).filter((node) => !this.#kernel().retire(node))
+    for (const alias of this.#aliases.get(ino)?.values() ?? []) {
+      if (!held.includes(alias)) this.#extras.delete(alias)
+    }
     this.#aliases.delete(ino)
-    if (held) this.#current.set(ino, this.#extra(ino, undefined))
-    return held
+    if (held.length === 0) return false
+    const old = this.current(ino)
+    if (!held.includes(old)) this.#extras.delete(old)
+    this.#current.set(ino, this.#extra(ino, undefined))
+    return true
   }
 
   /** The kernel was told that the name is absent and may keep that. */
@@ -167,24 +175,21 @@ export class NodeTable {
     return node
   }
 
-  #drop(node: NodeId): void {
-    const { ino, alias } = this.#extras.get(node) ?? { ino: Ino(node), alias: undefined }
+  #drop(node: NodeId, { ino, alias }: Extra): void {
+    this.#extras.delete(node)
     const aliases = this.#aliases.get(ino)
-    if (alias !== undefined && aliases?.get(alias) === node) {
-      aliases.delete(alias)
-      if (aliases.size === 0) this.#aliases.delete(ino)
-    }
+    if (alias === undefined || aliases?.get(alias) !== node) return
+    aliases.delete(alias)
+    if (aliases.size === 0) this.#aliases.delete(ino)
+  }
+
+  /** The inode's own number is free again once neither it nor its substitute is held. */
+  #restore(ino: Ino): void {
     const current = this.#current.get(ino)
-    if (current === undefined) {
-      this.#extras.delete(node)
-      return
-    }
-    if (current !== node) this.#extras.delete(node)
-    // The inode's own number is free again once neither it nor its substitute is held.
-    if (!this.#lookups.has(current) && !this.#lookups.has(nodeId(ino))) {
-      this.#extras.delete(current)
-      this.#current.delete(ino)
-    }
+    if (current === undefined || this.knows(current)) return
+    if (!this.#kernel().retire(nodeId(ino)) || !this.#kernel().retire(current)) return
+    this.#extras.delete(current)
+    this.#current.delete(ino)
   }
 
   #key(parent: NodeId, name: string): string {

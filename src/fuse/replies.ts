@@ -1,12 +1,16 @@
 /** Stats as the kernel wants them: attributes, entries, directory pages. */
 import type { Attr, DirEntry, Entry, NodeId, Session, StatFs } from "@onemount/fuse-native"
 import type { Stat } from "../filesystem/Filesystem.ts"
+import type { Ino } from "../tree/Item.ts"
 
 /** What the boundary needs of a binding's session; tests put their own in. */
 export type KernelSession = Pick<
   Session,
   | "drain"
   | "notify"
+  | "lookups"
+  | "retire"
+  | "withdraw"
   | "bumpEpoch"
   | "invalidateAttributes"
   | "replyError"
@@ -43,20 +47,24 @@ export const attrOf = (stat: Stat): Attr => ({
   blksize: blockSize
 })
 
+/** Place of an entry in its directory's listing. */
+export const cookieOf = (ino: Ino): number => ino + parentCookie
+
 /** Timeouts in seconds; generation 0 because node ids are never reused. */
 export const entryOf = (stat: Stat, nodeId: NodeId, timeouts: { entry: number; attr: number }): Entry => ({
   nodeId,
   generation: 0,
   attr: attrOf(stat),
   attrTimeout: timeouts.attr,
-  entryTimeout: timeouts.entry
+  entryTimeout: timeouts.entry,
+  cookie: cookieOf(stat.item.ino)
 })
 
 export const dirEntryOf = (stat: Stat, entry: Entry | undefined): DirEntry => ({
   name: stat.item.name,
   ino: stat.item.ino,
   type: stat.mode & typeMask,
-  offset: stat.item.ino + parentCookie,
+  offset: cookieOf(stat.item.ino),
   ...(entry === undefined ? {} : { entry })
 })
 
@@ -73,8 +81,11 @@ export const dotEntries = (directory: Stat, offset: number): ReadonlyArray<DirEn
 /** The inode number after which the next page starts. */
 export const afterCookie = (offset: number): number => Math.max(0, offset - parentCookie)
 
-/** How many entries a page of `size` bytes can hold at most: 24 bytes and a name, with attributes 128 more. */
-export const pageLimit = (size: number, plus: boolean): number => Math.max(1, Math.ceil(size / (plus ? 160 : 32)))
+/**
+ * How many entries are said at once: more than the kernel's pages of a few KiB hold. The binding answers the following
+ * pages from what did not fit.
+ */
+export const listedAtOnce = 256
 
 export const statFsOf = (space: { readonly total: number; readonly free: number; readonly files: number }): StatFs => {
   const free = Math.floor(space.free / blockSize)

@@ -3,7 +3,7 @@ import type { Request } from "@onemount/fuse-native"
 import type { Ino } from "../tree/Item.ts"
 import type { NodeTable } from "./NodeTable.ts"
 
-type Unanswered = "forget" | "release" | "cancel" | "closed"
+type Unanswered = "forget" | "release" | "drained" | "cancel" | "closed"
 /** Requests that are answered; the others only inform. */
 export type Answered = Exclude<Request, { readonly op: Unanswered }>
 

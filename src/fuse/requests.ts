@@ -1,7 +1,4 @@
-/**
- * What each kernel request means: one effect per request whose result says how to reply. Replies that hand entries to
- * the kernel count its lookups in the same step, so that counts and replies cannot come apart.
- */
+/** What each kernel request means: one effect per request whose result says how to reply. */
 import type { NodeId, OpenReply, Request, RequestId } from "@onemount/fuse-native"
 import { Effect } from "effect"
 import type { Change, Filesystem, Opened, Stat } from "../filesystem/Filesystem.ts"
@@ -48,9 +45,7 @@ export const make = (layers: RequestLayers) => {
   const replyEntry =
     (stat: Stat, parent: NodeId, name: string): Reply =>
     (session, id) => {
-      const answer = entry(stat, parent, name)
-      nodes.lookedUp(answer.nodeId)
-      session.replyEntry(id, answer)
+      session.replyEntry(id, entry(stat, parent, name))
     }
 
   /**
@@ -61,10 +56,11 @@ export const make = (layers: RequestLayers) => {
   const thenInvalidate =
     (reply: Reply, dentries: ReadonlyArray<Dentry>): Reply =>
     (session, id) => {
+      const wrong = [...dentries, ...nodes.takeEvicted()]
+      // First, so that the binding does not answer from them any more; the kernel's notifications are sent beside this.
+      if (wrong.length > 0) session.notify(wrong.map((dentry) => ({ kind: "entry", ...dentry })))
       if (dentries.length > 0) session.bumpEpoch()
       reply(session, id)
-      const wrong = [...dentries, ...nodes.takeEvicted()]
-      if (wrong.length > 0) session.notify(wrong.map((dentry) => ({ kind: "entry", ...dentry })))
     }
 
   const created = (stat: Stat, request: { readonly parent: NodeId; readonly name: string }, reply: Reply): Reply =>
@@ -170,7 +166,6 @@ export const make = (layers: RequestLayers) => {
     const { stat } = opened
     return created(stat, request, (session, id) => {
       const answer = entry(stat, request.parent, request.name)
-      nodes.lookedUp(answer.nodeId)
       session.replyCreate(id, answer, openReply(opened, answer.nodeId, true))
     })
   })
@@ -199,23 +194,21 @@ export const make = (layers: RequestLayers) => {
     const from = { parent: nodes.ino(parent), name }
     const to = { parent: nodes.ino(newParent), name: newName }
     yield* filesystem.rename(from, to, flags)
-    return thenInvalidate(ok, [...old, ...nowPresent(newParent, newName)])
+    const moved = yield* Effect.catch(filesystem.lookup(to.parent, newName), () => Effect.undefined)
+    const cookie = moved === undefined ? 0 : Replies.cookieOf(moved.item.ino)
+    const done: Reply = (session, id) => session.replyOk(id, cookie)
+    return thenInvalidate(done, [...old, ...nowPresent(newParent, newName)])
   })
 
-  const readdir = Effect.fnUntraced(function* ({ node, offset, size, plus }: On<"readdir">) {
+  const readdir = Effect.fnUntraced(function* ({ node, offset }: On<"readdir">) {
     const ino = nodes.ino(node)
-    const after = Replies.afterCookie(offset)
-    const found = yield* filesystem.readdir(ino, after, Replies.pageLimit(size, plus))
+    const found = yield* filesystem.readdir(ino, Replies.afterCookie(offset), Replies.listedAtOnce)
     const dots = Replies.dotEntries(yield* filesystem.stat(ino), offset)
     const reply: Reply = (session, id) => {
-      const entries = found.map((stat) =>
-        Replies.dirEntryOf(stat, plus ? entry(stat, node, stat.item.name) : undefined)
-      )
-      const packed = session.replyDirectory(id, [...dots, ...entries])
-      if (!plus) return
-      for (const { entry: handed } of entries.slice(0, Math.max(0, packed - dots.length))) {
-        if (handed !== undefined) nodes.lookedUp(handed.nodeId)
-      }
+      const entries = found.map((stat) => Replies.dirEntryOf(stat, entry(stat, node, stat.item.name)))
+      // By another spelling it is asked for every time.
+      const part = nodes.isAlias(node) ? undefined : { last: found.length < Replies.listedAtOnce, timeout: timeout() }
+      session.replyDirectory(id, [...dots, ...entries], part)
     }
     return reply
   })

@@ -63,6 +63,20 @@ const session: SessionStats = {
   bytesRead: 0,
   bytesWritten: 0,
   bytesFilled: 0,
+  native: {
+    lookupHits: 0,
+    lookupMisses: 0,
+    attributeHits: 0,
+    attributeMisses: 0,
+    listingHits: 0,
+    listingMisses: 0,
+    refusedFills: 0,
+    evicted: 0,
+    records: 0,
+    opens: 0,
+    shares: 0,
+    held: 0
+  },
   ops: {
     getattr: { count: 2, errors: 0, p50Us: 10.5, p99Us: 20, maxUs: 30 },
     lookup: { count: 6, errors: 3, p50Us: 1, p99Us: 2, maxUs: 3 }

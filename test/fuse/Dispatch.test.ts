@@ -51,7 +51,7 @@ const notFound = Effect.fail(new FsError({ reason: "NotFound", detail: "" }))
 /** A mount whose filesystem does what the test says and dies of everything else. */
 const mounted = Effect.fnUntraced(function* (calls: Partial<Filesystem["Service"]>, timeout = 100) {
   const session = new FakeSession()
-  const nodes = new NodeTable({ fold })
+  const nodes = new NodeTable({ fold, kernel: () => session })
   const handles = new Handles()
   const filesystem = yield* Filesystem.pipe(Effect.provide(Layer.mock(Filesystem, calls)))
   const reasons: Array<string> = []
@@ -204,9 +204,9 @@ describe("Dispatch", () => {
       const answers = session.answers.length
       ask({ op: "release", node: node(7), handle: opened.handle, content: content(3) })
       ask({ op: "release", node: node(7), handle: opened.handle, content: content(3) })
-      ask({ op: "forget", nodes: [{ node: node(7), count: 1 }] })
-      assert.isTrue(nodes.knows(node(7)))
-      ask({ op: "forget", nodes: [{ node: node(7), count: 1 }] })
+      assert.strictEqual(session.lookups(node(7)), 2)
+      session.kernel.forget(node(7), 2)
+      ask({ op: "forget", nodes: [node(7)] })
       assert.isFalse(nodes.knows(node(7)))
       assert.deepStrictEqual(released, [[7, 3, true]])
       assert.strictEqual(handles.size, 0)
@@ -282,7 +282,7 @@ describe("Dispatch", () => {
     })
   )
 
-  it.effect("counts only the entries of a directory page that were packed", () =>
+  it.effect("gives a directory's entries in order, and says where they end", () =>
     Effect.gen(function* () {
       const files = [5, 6, 7].map((ino) => statOf(ino, `f${ino}`))
       const asked: Array<number> = []
@@ -310,6 +310,7 @@ describe("Dispatch", () => {
         [5, 6, 7].map((ino) => nodes.knows(node(ino))),
         [true, true, false]
       )
+      assert.deepStrictEqual(session.answers.at(-1)?.value[1], { last: true, timeout: 100 })
       const rest = reply<ReadonlyArray<DirEntry>>(one({ ...request, offset: 8 }), "replyDirectory")
       assert.deepStrictEqual(
         rest.map((entry) => entry.name),

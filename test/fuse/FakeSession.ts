@@ -1,8 +1,9 @@
 /** A kernel session that is a list: requests go in, replies come out. */
-import type { ContentId, HandleId, NodeId, Notification, Request, RequestId } from "@onemount/fuse-native"
+import type { ContentId, Entry, HandleId, NodeId, Notification, Request, RequestId } from "@onemount/fuse-native"
 import type { KernelSession } from "../../src/fuse/replies.ts"
+import { FakeKernel } from "./FakeKernel.ts"
 
-export type ReplyName = Exclude<keyof KernelSession, "drain" | "notify" | "bumpEpoch" | "invalidateAttributes">
+export type ReplyName = Extract<keyof KernelSession, `reply${string}`>
 type Distribute<R> = R extends Request ? Omit<R, "id" | "caller"> : never
 /** A request without what the fake adds. */
 export type Ask = Distribute<Request>
@@ -21,6 +22,8 @@ const caller = { uid: 0, gid: 0, pid: 1, umask: 0 }
 
 export class FakeSession implements KernelSession {
   readonly answers: Array<Answer> = []
+  /** Counts the entries it was given. */
+  readonly kernel = new FakeKernel()
   readonly notifications: Array<Notification> = []
   /** How many entries of a directory page fit. */
   room = Infinity
@@ -68,19 +71,47 @@ export class FakeSession implements KernelSession {
 
   replyError = this.#answer("replyError")
   replyOk = this.#answer("replyOk")
-  replyEntry = this.#answer("replyEntry")
+  replyEntry: KernelSession["replyEntry"] = this.#counted("replyEntry")
   replyNegative = this.#answer("replyNegative")
   replyAttr = this.#answer("replyAttr")
   replyOpen = this.#answer("replyOpen")
-  replyCreate = this.#answer("replyCreate")
+  replyCreate: KernelSession["replyCreate"] = this.#counted("replyCreate")
   replyBytes = this.#answer("replyBytes")
   replySize = this.#answer("replySize")
   replyStatFs = this.#answer("replyStatFs")
 
-  replyDirectory: KernelSession["replyDirectory"] = (id, entries) => {
+  /** Pages are taken to be `plus`. */
+  replyDirectory: KernelSession["replyDirectory"] = (id, entries, part) => {
     const packed = entries.slice(0, this.room)
-    this.answers.push({ id, reply: "replyDirectory", value: [packed] })
+    for (const { entry } of packed) if (entry !== undefined) this.kernel.lookedUp(entry.nodeId)
+    this.answers.push({ id, reply: "replyDirectory", value: [packed, part] })
     return packed.length
+  }
+
+  lookups(node: NodeId): number {
+    return this.kernel.lookups(node)
+  }
+
+  retire(node: NodeId): boolean {
+    return this.kernel.retire(node)
+  }
+
+  /** Nodes whose sharing was ended. */
+  readonly withdrawn: Array<NodeId> = []
+  /** Handles that the binding opened by itself are left of these. */
+  readonly opened = new Set<NodeId>()
+
+  withdraw(node: NodeId): boolean {
+    this.withdrawn.push(node)
+    return this.opened.has(node)
+  }
+
+  #counted(reply: ReplyName) {
+    const answer = this.#answer(reply)
+    return (id: RequestId, entry: Entry, ...value: ReadonlyArray<unknown>): void => {
+      answer(id, entry, ...value)
+      this.kernel.lookedUp(entry.nodeId)
+    }
   }
 
   #answer(reply: ReplyName) {

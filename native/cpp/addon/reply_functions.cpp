@@ -28,18 +28,21 @@ napi_value replyError(napi_env env, napi_callback_info info) {
   return arguments.result(-handle->target->replyError(id, static_cast<int>(error)));
 }
 
+// replyOk(session, id, cookie)
 napi_value replyOk(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.session();
   const uint64_t id = arguments.integer(1);
+  const uint64_t cookie = arguments.integer(2);
   if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(-handle->target->replyOk(id));
+  return arguments.result(-handle->target->replyOk(id, cookie));
 }
 
 napi_value replyEntry(napi_env env, napi_callback_info info) {
   return structured(env, info, [](Session& session, RequestId id, Fields& fields) {
     const fuse_entry_param entry = decodeEntry(fields);
-    return fields.ok() ? session.replyEntry(id, entry) : EINVAL;
+    const uint64_t cookie = fields.integer();
+    return fields.ok() ? session.replyEntry(id, entry, cookie) : EINVAL;
   });
 }
 
@@ -70,8 +73,9 @@ napi_value replyOpen(napi_env env, napi_callback_info info) {
 napi_value replyCreate(napi_env env, napi_callback_info info) {
   return structured(env, info, [](Session& session, RequestId id, Fields& fields) {
     const fuse_entry_param entry = decodeEntry(fields);
+    const uint64_t cookie = fields.integer();
     const OpenAnswer answer = decodeOpen(fields);
-    return fields.ok() ? session.replyCreate(id, entry, answer) : EINVAL;
+    return fields.ok() ? session.replyCreate(id, entry, answer, cookie) : EINVAL;
   });
 }
 
@@ -82,7 +86,8 @@ napi_value replyStatFs(napi_env env, napi_callback_info info) {
   });
 }
 
-// replyDirectory(session, id, packed, count): how many entries went into the page
+// replyDirectory(session, id, packed, count, last, timeout): how many entries went into the page; they are no part of a
+// listing when the timeout is negative
 napi_value replyDirectory(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.session();
@@ -90,12 +95,13 @@ napi_value replyDirectory(napi_env env, napi_callback_info info) {
   size_t length = 0;
   const auto* packed = static_cast<const double*>(arguments.bytes(2, length));
   const uint64_t count = arguments.integer(3);
+  const ListingPart part{arguments.flag(4), arguments.number(5)};
   if (!arguments.ok()) return arguments.invalid();
   Fields fields(packed, length / sizeof(double));
   std::vector<DirectoryEntry> entries;
   if (!decodeDirectory(fields, count, entries)) return arguments.invalid();
   size_t fitted = 0;
-  const int error = handle->target->replyDirectory(id, entries, fitted);
+  const int error = handle->target->replyDirectory(id, entries, fitted, part.timeout >= 0 ? &part : nullptr);
   return arguments.result(error != 0 ? -error : static_cast<double>(fitted));
 }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kStatisticsHead = 16;
 constexpr std::array<Lane, 3> kStatisticsLanes = {Lane::High, Lane::Normal, Lane::Low};
 constexpr size_t kStatisticsPerOp = 5;
+constexpr size_t kStatisticsNative = 12;
 
 napi_value mountFailure(napi_env env, int error, const std::string& message) {
   napi_value result, number, text;
@@ -28,7 +29,7 @@ napi_value mountFailure(napi_env env, int error, const std::string& message) {
 void collected(napi_env env, void* data, void*) { collectHandle<Session>(env, data, sessionEnvironmentEnds); }
 
 // mount(mountpoint, fsName, subtype, allowOther, readOnly, threads, queueLimit, maxTransfer, scratch, table,
-// onRequests, passthrough, maxBackground, features)
+// onRequests, passthrough, maxBackground, features, recordLimit, kernelTimeouts)
 napi_value mount(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   SessionOptions options;
@@ -44,6 +45,8 @@ napi_value mount(napi_env env, napi_callback_info info) {
   options.passthrough = arguments.flag(11);
   options.maxBackground = static_cast<unsigned>(arguments.integer(12));
   options.features = static_cast<uint32_t>(arguments.integer(13));
+  options.recordLimit = arguments.integer(14);
+  options.kernelTimeouts = arguments.number(15);
   auto handle = std::make_unique<SessionHandle>();
   if (!prepareHandle(arguments, 8, 10, *handle)) return mountFailure(env, EINVAL, "");
   std::string message;
@@ -137,6 +140,33 @@ napi_value invalidateAttributes(napi_env env, napi_callback_info info) {
   return arguments.result(-handle->target->invalidateAttributes(nodes.data(), nodes.size()));
 }
 
+// lookups(session, node)
+napi_value lookups(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  const uint64_t node = arguments.integer(1);
+  if (!arguments.ok()) return arguments.invalid();
+  return arguments.result(static_cast<double>(handle->target->inodes().lookups(node)));
+}
+
+// retire(session, node): 1 when it is gone
+napi_value retire(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  const uint64_t node = arguments.integer(1);
+  if (!arguments.ok()) return arguments.invalid();
+  return arguments.result(handle->target->inodes().retire(node) ? 1 : 0);
+}
+
+// withdraw(session, node): 1 when handles are left
+napi_value withdraw(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  const uint64_t node = arguments.integer(1);
+  if (!arguments.ok()) return arguments.invalid();
+  return arguments.result(handle->target->withdraw(node) ? 1 : 0);
+}
+
 // notified(session): promise of 0, or a negative errno at once
 napi_value notified(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -172,14 +202,16 @@ napi_value passthroughRefusal(napi_env env, napi_callback_info info) {
 
 double microseconds(uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
-// statistics(session, out): 16 numbers, now and largest of each lane, then count, errors, p50, p99, max (us) of each operation number
+// statistics(session, out): 16 numbers, now and largest of each lane, then count, errors, p50, p99, max (us) of each
+// operation number, then 12 numbers about native answers
 napi_value statistics(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.session();
   size_t length = 0;
   auto* out = static_cast<double*>(arguments.bytes(1, length));
   constexpr size_t ops = static_cast<size_t>(Op::Count);
-  constexpr size_t numbers = kStatisticsHead + kStatisticsLanes.size() * 2 + ops * kStatisticsPerOp;
+  constexpr size_t numbers =
+      kStatisticsHead + kStatisticsLanes.size() * 2 + ops * kStatisticsPerOp + kStatisticsNative;
   if (!arguments.ok() || length < numbers * sizeof(double)) return arguments.invalid();
   Session& session = *handle->target;
   const Statistics& s = session.statistics();
@@ -212,6 +244,12 @@ napi_value statistics(napi_env env, napi_callback_info info) {
     *out++ = microseconds(op.latency.percentile(0.99));
     *out++ = microseconds(op.latency.largest());
   }
+  const InodeStatistics& n = session.inodes().statistics;
+  const uint64_t native[kStatisticsNative] = {
+      n.lookupHits,    n.lookupMisses, n.attributeHits,            n.attributeMisses, n.listingHits,        n.listingMisses,
+      n.refusedFills, n.evicted,      session.inodes().records(), s.nativeOpens,     session.shareCount(),
+      n.held};
+  for (const uint64_t value : native) *out++ = static_cast<double>(value);
   return arguments.result(0);
 }
 
@@ -227,6 +265,9 @@ void registerSessionFunctions(napi_env env, napi_value exports) {
                                 {"invalidateAttributes", invalidateAttributes},
                                 {"features", features},
                                 {"libfuseVersion", libfuseVersion},
+                                {"lookups", lookups},
+                                {"retire", retire},
+                                {"withdraw", withdraw},
                                 {"statistics", statistics},
                                 {"passthroughRefusal", passthroughRefusal}};
   registerFunctions(env, exports, functions, sizeof functions / sizeof functions[0]);

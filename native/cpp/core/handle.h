@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "content_table.h"
+#include "shared_opens.h"
 
 namespace fuse_native {
 
@@ -26,6 +27,8 @@ class Handle {
   /// What the opener may do, and how the kernel serves it; both as the handle was attached to the content.
   Access access = Access::Read;
   IoMode mode = IoMode::Cached;
+  /// Opened without asking from this share.
+  std::shared_ptr<SharedOpen> share;
 
   bool writable() const { return access != Access::Read; }
 

@@ -47,6 +47,7 @@ constexpr Lane laneOf(Op op) {
       return Lane::High;
     case Op::Forget:
     case Op::Release:
+    case Op::Drained:
       return Lane::Low;
     case Op::Closed:
       return Lane::Last;

@@ -44,6 +44,8 @@ enum class Op : uint32_t {
   LSeek,
   // An event of a content table.
   Space,
+  /// The last handle of a withdrawn share was released.
+  Drained,
   Count
 };
 
@@ -71,7 +73,8 @@ inline const char* opName(Op op) {
       "",        "lookup",  "forget",    "getattr",   "setattr",     "readlink", "mknod",     "mkdir", "unlink",
       "rmdir",   "symlink", "link",      "rename",    "open",        "create",   "read",      "flush", "fsync",
       "release", "readdir", "fsyncdir",  "statfs",    "setxattr",    "getxattr", "listxattr", "removexattr",
-      "access",  "fallocate", "dirty",   "fetch",     "cancel",      "closed",   "write",     "lseek", "space"};
+      "access",  "fallocate", "dirty",   "fetch",     "cancel",      "closed",   "write",     "lseek", "space",
+      "drained"};
   static_assert(sizeof(names) / sizeof(names[0]) == static_cast<size_t>(Op::Count), "one name per operation");
   return names[static_cast<uint32_t>(op)];
 }

@@ -65,6 +65,7 @@ class Statistics {
   std::atomic<uint64_t> bytesRead{0};
   std::atomic<uint64_t> bytesWritten{0};
   std::atomic<uint64_t> bytesFilled{0};
+  std::atomic<uint64_t> nativeOpens{0};
 };
 
 }  // namespace fuse_native

@@ -46,17 +46,41 @@ void structures(const std::string& bytes) {
   const std::vector<double> words = wordsOf(bytes);
   Fields entry(words.data(), words.size());
   decodeEntry(entry);
+  entry.integer();
   decodeOpen(entry);
   Fields stat(words.data(), words.size());
   decodeStatFs(stat);
+}
+
+// Whatever a page says, what is repeated of it is in order and is not more.
+void listing(const std::vector<DirectoryEntry>& list) {
+  InodeTable table(1000);
+  ListedPage page{0, {}, true, 10};
+  for (const DirectoryEntry& e : list) {
+    const InodeEntry entry{e.entry.ino, e.entry.generation, e.entry.attr, e.entry.attr_timeout, e.entry.entry_timeout};
+    page.entries.push_back({e.name, e.offset, e.entry.ino != 0, entry});
+  }
+  for (int i = 0; i < 2; i++) {
+    table.listed(table.sequence(), 1, page);
+    page.entries.resize(page.entries.size() / 2);
+  }
+  std::vector<ListedEntry> lines;
+  table.list(1, 0, false, [](size_t) { return true; }, lines);
+  uint64_t last = 0;
+  require(lines.size() <= list.size());
+  for (const ListedEntry& line : lines) {
+    require(line.cookie > last);
+    last = line.cookie;
+  }
 }
 
 void directory(const std::string& bytes) {
   const std::vector<double> words = wordsOf(bytes);
   Fields fields(words.data(), words.size());
   std::vector<DirectoryEntry> list;
-  decodeDirectory(fields, 1000, list);
+  const bool usable = decodeDirectory(fields, 1000, list);
   require(list.size() <= words.size() + 1);
+  if (usable) listing(list);
 }
 
 void notifications(const std::string& bytes) {

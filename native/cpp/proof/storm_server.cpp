@@ -1,10 +1,12 @@
 // storm_server MOUNTPOINT BODIES: a filesystem over core and transport without Node, for the sanitizers that Node does
 // not bear. One thread decides, as JavaScript would, and makes trouble on its own: it invalidates, drops, freezes and
 // truncates what the clients use. Says "mounted", serves until SIGTERM, and ends with 0 after an orderly unmount.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
@@ -27,8 +29,8 @@ constexpr double kTimeout = 100;
 struct Inode {
   mode_t mode = S_IFREG | 0644;
   bool linked = true;
-  uint64_t lookups = 0;
   uint64_t handles = 0;
+  bool shared = false;
 };
 
 class Server {
@@ -105,8 +107,7 @@ class Server {
     switch (op) {
       case Op::Forget:
         for (uint64_t count = fields.integer(); count > 0; count--) {
-          const uint64_t node = fields.integer();
-          forget(node, fields.integer());
+          collect(fields.integer());
         }
         return;
       case Op::Release: {
@@ -114,6 +115,8 @@ class Server {
         inodes_[node].handles -= 1;
         return collect(node);
       }
+      case Op::Drained:
+        return drained(fields.integer());
       case Op::Dirty:
         contents_->answer(fields.integer(), 0);
         return;
@@ -153,13 +156,12 @@ class Server {
         return setattr(id, node, fields);
       case Op::Create: {
         const uint64_t made = makeFile(fields.text(), 0, true);
-        inodes_[made].lookups += 1;
         inodes_[made].handles += 1;
-        return session_->replyCreate(id, entryOf(made), {++lastHandle_, true, made, true, false});
+        return session_->replyCreate(id, entryOf(made), {++lastHandle_, true, made, true, false}, made);
       }
       case Op::Open:
         inodes_[node].handles += 1;
-        return session_->replyOpen(id, {++lastHandle_, true, node, random_() % 2 == 0, false});
+        return session_->replyOpen(id, {++lastHandle_, true, node, random_() % 2 == 0, false, false, share(node, fields)});
       case Op::Unlink:
         unname(fields.text());
         return session_->replyOk(id);
@@ -171,7 +173,7 @@ class Server {
         names_.erase(from);
         unname(to);
         names_[to] = moved;
-        return session_->replyOk(id);
+        return session_->replyOk(id, moved);
       }
       case Op::ReadDir:
         return list(id, fields.integer());
@@ -202,18 +204,16 @@ class Server {
 
   int list(RequestId id, uint64_t from) {
     std::vector<DirectoryEntry> page;
-    uint64_t offset = 0;
     for (const auto& [name, node] : names_) {
-      if (++offset > from) page.push_back({name, offset, entryOf(node)});
+      if (node > from) page.push_back({name, node, entryOf(node)});
     }
+    std::sort(page.begin(), page.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
     size_t packed = 0;
-    const int error = session_->replyDirectory(id, page, packed);
-    for (size_t i = 0; i < packed; i++) inodes_[page[i].entry.ino].lookups += 1;
-    return error;
+    const ListingPart all{true, kTimeout};
+    return session_->replyDirectory(id, page, packed, &all);
   }
 
   int replyEntry(RequestId id, uint64_t node) {
-    inodes_[node].lookups += 1;
     return session_->replyEntry(id, entryOf(node));
   }
 
@@ -237,18 +237,35 @@ class Server {
     const uint64_t node = found->second;
     names_.erase(found);
     inodes_[node].linked = false;
+    unshare(node);
     collect(node);
   }
 
-  void forget(uint64_t node, uint64_t count) {
+  // The first opener for reading shares the file with all others, which counts as one handle.
+  bool share(uint64_t node, Fields& fields) {
     Inode& inode = inodes_[node];
-    inode.lookups = count > inode.lookups ? 0 : inode.lookups - count;
+    if (inode.shared || (fields.integer() & O_ACCMODE) != O_RDONLY) return false;
+    inode.shared = true;
+    inode.handles += 1;
+    return true;
+  }
+
+  void unshare(uint64_t node) {
+    Inode& inode = inodes_[node];
+    if (!inode.shared) return;
+    inode.shared = false;
+    if (!session_->withdraw(node)) drained(node);
+  }
+
+  void drained(uint64_t node) {
+    inodes_[node].handles -= 1;
     collect(node);
   }
 
   void collect(uint64_t node) {
-    const Inode& inode = inodes_[node];
-    if (inode.linked || inode.lookups > 0 || inode.handles > 0) return;
+    const auto known = inodes_.find(node);
+    if (known == inodes_.end() || known->second.linked || known->second.handles > 0) return;
+    if (!session_->inodes().retire(node)) return;
     contents_->close(node);
     ::unlink((bodies_ + "/" + std::to_string(node)).c_str());
     inodes_.erase(node);
@@ -280,7 +297,7 @@ class Server {
     const auto& [name, node] = *at;
     ContentPtr content;
     if (contents_->find(node, content) != 0) return;
-    switch (random_() % 5) {
+    switch (random_() % 6) {
       case 0:
         notify({Notification::Kind::Inode, node, 0, 0, 0, "", nullptr});
         break;
@@ -299,6 +316,9 @@ class Server {
         break;
       case 4:
         content->body->markClean(content->body->generation());
+        break;
+      case 5:
+        unshare(node);
         break;
     }
   }

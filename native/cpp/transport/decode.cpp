@@ -37,6 +37,7 @@ OpenAnswer decodeOpen(Fields& fields) {
   answer.keepCache = fields.integer() != 0;
   answer.directIo = fields.integer() != 0;
   answer.mayPass = fields.integer() != 0;
+  answer.shareable = fields.integer() != 0;
   return answer;
 }
 

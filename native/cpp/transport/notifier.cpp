@@ -32,6 +32,7 @@ void Notifier::run(fuse_session* session) {
     if (notification->kind == Notification::Kind::Barrier) {
       notification->reached();
     } else if (!skip) {
+      grace_.wait();
       send(session, *notification);
     }
     lock.lock();
@@ -39,6 +40,9 @@ void Notifier::run(fuse_session* session) {
 }
 
 void Notifier::send(fuse_session* session, const Notification& n) {
+  statistics_.notifications.fetch_add(1, std::memory_order_relaxed);
+  // Counted before it is handed out: what the kernel does not hold by then, it will ask for again.
+  if (n.node != InodeTable::kRoot && inodes_.lookups(n.node) == 0) return;
   // ENOENT says that the kernel has nothing cached under that name, other errors that the connection is ending: in both
   // cases there is nothing left to invalidate.
   switch (n.kind) {
@@ -64,7 +68,6 @@ void Notifier::send(fuse_session* session, const Notification& n) {
     case Notification::Kind::Barrier:
       break;
   }
-  statistics_.notifications.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace fuse_native

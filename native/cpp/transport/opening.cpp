@@ -40,18 +40,21 @@ struct Session::Opened {
   }
 };
 
-std::shared_ptr<Session::Opened> Session::attachHandle(uint64_t node, const OpenAnswer& answer, int flags) {
+std::shared_ptr<Session::Opened> Session::attachHandle(const Pending& pending, uint64_t node,
+                                                       const OpenAnswer& answer) {
   auto opened = std::make_shared<Opened>();
   opened->session = shared_from_this();
   ContentPtr content;
   if (answer.hasContent) contents_->find(answer.content, content);
   opened->handle = std::make_shared<Handle>(answer.handle, node, content);
-  opened->handle->access = accessOf(flags);
+  opened->handle->access = accessOf(pending.flags);
+  if (opened->handle->access != Access::Read) inodes_.beginWriting(node);
   if (content != nullptr) passthrough_.attach(*opened->handle, answer.mayPass && !answer.directIo, opened->file);
   opened->file.number = handles_.add(opened->handle);
   opened->info.fh = opened->file.number;
   opened->info.keep_cache = answer.keepCache && opened->handle->mode == IoMode::Cached ? 1 : 0;
   opened->info.direct_io = answer.directIo || opened->handle->mode == IoMode::Direct ? 1 : 0;
+  offer(pending, answer, content);
   return opened;
 }
 
@@ -71,7 +74,7 @@ void Session::deliver(const Pending& pending, Opened& opened) {
 
 void Session::undoOpening(Opened& opened) {
   if (handles_.remove(opened.file.number) != nullptr) detachHandle(opened.handle);
-  if (opened.isCreate) forgotten({{opened.entry.ino, 1}});
+  if (opened.isCreate) forget({{opened.entry.ino, 1}});
 }
 
 void Session::awaitPermission(const Pending& pending, const std::shared_ptr<Opened>& opened) {
@@ -97,14 +100,16 @@ void Session::awaitPermission(const Pending& pending, const std::shared_ptr<Open
   if (const auto waited = pending_.take(id)) deliver(*waited, *opened);
 }
 
-int Session::replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer) {
+int Session::replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer,
+                          uint64_t cookie) {
   ContentPtr content;
   if (answer.hasContent && !finished_ && contents_->find(answer.content, content) != 0) return EBADF;
   bool waits = false;
   const int error = replyWith(id, op, [&](const Pending& p) {
-    const auto opened = attachHandle(entry == nullptr ? p.node : entry->ino, answer, p.flags);
+    if (entry != nullptr) made(p, *entry, cookie);
+    const auto opened = attachHandle(p, entry == nullptr ? p.node : entry->ino, answer);
     opened->isCreate = entry != nullptr;
-    if (entry != nullptr) opened->entry = *entry;
+    if (entry != nullptr) opened->entry = told(*entry);
     const Handle& handle = *opened->handle;
     waits = handle.mode == IoMode::Passthrough && handle.access != Access::Read &&
             !handle.content->body->permitted();
@@ -115,10 +120,12 @@ int Session::replyOpening(RequestId id, Op op, const fuse_entry_param* entry, co
   return error;
 }
 
-int Session::replyOpen(RequestId id, const OpenAnswer& answer) { return replyOpening(id, Op::Open, nullptr, answer); }
+int Session::replyOpen(RequestId id, const OpenAnswer& answer) {
+  return replyOpening(id, Op::Open, nullptr, answer, 0);
+}
 
-int Session::replyCreate(RequestId id, const fuse_entry_param& entry, const OpenAnswer& answer) {
-  return replyOpening(id, Op::Create, &entry, answer);
+int Session::replyCreate(RequestId id, const fuse_entry_param& entry, const OpenAnswer& answer, uint64_t cookie) {
+  return replyOpening(id, Op::Create, &entry, answer, cookie);
 }
 
 void Session::handleReleased(const std::shared_ptr<Handle>& handle) {
@@ -142,6 +149,8 @@ void Session::detachHandle(const std::shared_ptr<Handle>& handle, bool abandoned
     notifications[0].offset = -1;
     notifier_.push(std::move(notifications));
   }
+  if (handle->access != Access::Read) inodes_.endWriting(handle->node);
+  if (handle->share != nullptr) return leaveShare(*handle);
   Record record(Op::Release);
   record.integer(handle->node).integer(handle->id).after(handle->node);
   handle->content == nullptr ? record.absent() : record.integer(handle->content->id);

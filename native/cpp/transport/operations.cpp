@@ -27,16 +27,14 @@ bool isCapability(const char* name) { return std::strcmp(name, "security.capabil
 void init(void* userdata, fuse_conn_info* connection) { static_cast<Session*>(userdata)->initialise(connection); }
 
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  if (refusedName(request, name, ENOENT)) return;
-  Upcall call(request, Op::Lookup, parent);
-  call.record.text(name);
-  call.send();
+  if (refusedName(request, name, ENOENT) || sessionOf(request).answerLookup(request, parent, name)) return;
+  Upcall(request, Op::Lookup, parent).name(name).send();
 }
 
 void forget(fuse_req_t request, fuse_ino_t node, uint64_t count) {
   Session& session = sessionOf(request);
   fuse_reply_none(request);
-  session.forgotten({{node, count}});
+  session.forget({{node, count}});
 }
 
 void forgetMulti(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
@@ -45,10 +43,11 @@ void forgetMulti(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
   nodes.reserve(count);
   for (size_t i = 0; i < count; i++) nodes.emplace_back(forgets[i].ino, forgets[i].nlookup);
   fuse_reply_none(request);
-  session.forgotten(nodes);
+  session.forget(nodes);
 }
 
 void getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
+  if (sessionOf(request).answerAttributes(request, node)) return;
   Upcall call(request, Op::GetAttr, node);
   call.record.number(sessionOf(request).handleField(info));
   call.send();
@@ -82,22 +81,20 @@ void readlink(fuse_req_t request, fuse_ino_t node) { Upcall(request, Op::ReadLin
 void mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
   if (refusedName(request, name)) return;
   Upcall call(request, Op::MkNod, parent);
-  call.record.text(name).integer(mode).integer(rdev);
+  call.name(name).record.integer(mode).integer(rdev);
   call.send();
 }
 
 void mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
   if (refusedName(request, name)) return;
   Upcall call(request, Op::MkDir, parent);
-  call.record.text(name).integer(mode);
+  call.name(name).record.integer(mode);
   call.send();
 }
 
 void named(fuse_req_t request, Op op, fuse_ino_t parent, const char* name) {
   if (refusedName(request, name, ENOENT)) return;
-  Upcall call(request, op, parent);
-  call.record.text(name);
-  call.send();
+  Upcall(request, op, parent).name(name).send();
 }
 
 void unlink(fuse_req_t request, fuse_ino_t parent, const char* name) { named(request, Op::Unlink, parent, name); }
@@ -106,14 +103,14 @@ void rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) { named(requ
 void symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const char* name) {
   if (refusedName(request, name) || refusedName(request, target)) return;
   Upcall call(request, Op::SymLink, parent);
-  call.record.text(name).text(target);
+  call.name(name).record.text(target);
   call.send();
 }
 
 void link(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char* name) {
   if (refusedName(request, name)) return;
   Upcall call(request, Op::Link, parent);
-  call.record.text(name).integer(node).after(node);
+  call.name(name).record.integer(node).after(node);
   call.send();
 }
 
@@ -121,11 +118,15 @@ void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t 
             unsigned flags) {
   if (refusedName(request, name, ENOENT) || refusedName(request, newName)) return;
   Upcall call(request, Op::Rename, parent);
-  call.record.text(name).integer(newParent).text(newName).integer(flags).after(newParent);
+  call.pending.newParent = newParent;
+  call.pending.newName = newName;
+  call.pending.flags = static_cast<int>(flags);
+  call.name(name).record.integer(newParent).text(newName).integer(flags).after(newParent);
   call.send();
 }
 
 void open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
+  if (sessionOf(request).answerOpen(request, node, info->flags)) return;
   Upcall call(request, Op::Open, node);
   call.pending.startsChange = (info->flags & O_ACCMODE) != O_RDONLY;
   call.pending.flags = info->flags;
@@ -137,7 +138,7 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   if (refusedName(request, name)) return;
   Upcall call(request, Op::Create, parent);
   call.pending.flags = info->flags;
-  call.record.text(name).integer(mode).integer(static_cast<unsigned>(info->flags));
+  call.name(name).record.integer(mode).integer(static_cast<unsigned>(info->flags));
   call.send();
 }
 
@@ -171,8 +172,10 @@ void opendir(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
 }
 
 void readDirectory(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, bool plus) {
+  if (sessionOf(request).answerDirectory(request, node, size, static_cast<uint64_t>(offset), plus)) return;
   Upcall call(request, Op::ReadDir, node);
   call.pending.size = size;
+  call.pending.offset = static_cast<uint64_t>(offset);
   call.pending.plus = plus;
   call.record.integer(static_cast<uint64_t>(offset)).integer(size).integer(plus ? 1 : 0);
   call.send();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -35,8 +36,15 @@ struct Pending {
   bool plus = false;
   /// Begins a change that nobody has begun yet: refused once the session is on its way out.
   bool startsChange = false;
-  /// Of an open or create, as in open(2).
+  /// Of an open or create, as in open(2); of a rename as in renameat2(2).
   int flags = 0;
+  /// Of the inode table when the request was sent up.
+  uint64_t asked = 0;
+  /// Cookie of a directory page.
+  uint64_t offset = 0;
+  std::string name;
+  uint64_t newParent = 0;
+  std::string newName;
   /// Of the content when a flush or fsync was sent up.
   uint64_t generation = 0;
 };

@@ -29,6 +29,19 @@ bool isFlush(const Pending& p) {
   return (p.op == Op::Flush || p.op == Op::FSync) && p.handle != nullptr && p.content != nullptr;
 }
 
+InodeEntry inodeEntry(const fuse_entry_param& entry) {
+  return {entry.ino, entry.generation, entry.attr, entry.attr_timeout, entry.entry_timeout};
+}
+
+ListedPage listedPage(uint64_t after, const std::vector<DirectoryEntry>& entries, const ListingPart& part) {
+  ListedPage page{after, {}, part.last, part.timeout};
+  page.entries.reserve(entries.size());
+  for (const DirectoryEntry& e : entries) {
+    page.entries.push_back({e.name, e.offset, e.entry.ino != 0, inodeEntry(e.entry)});
+  }
+  return page;
+}
+
 }  // namespace
 
 template <typename Reply>
@@ -64,8 +77,36 @@ int Session::replyError(RequestId id, int error) {
   });
 }
 
-int Session::replyOk(RequestId id) {
+// The kernel drops what a change makes wrong when it hears that it was made; the inode table does so just before.
+void Session::applied(const Pending& p, uint64_t cookie) {
+  constexpr int exchange = 2;
+  switch (p.op) {
+    case Op::Unlink:
+    case Op::RmDir:
+      inodes_.removed(p.node, p.name);
+      break;
+    case Op::Rename:
+      if ((p.flags & exchange) != 0) {
+        inodes_.exchanged(p.node, p.name, p.newParent, p.newName);
+      } else {
+        inodes_.moved(p.node, p.name, p.newParent, p.newName, cookie);
+      }
+      break;
+    case Op::SetXattr:
+    case Op::RemoveXattr:
+    case Op::FAllocate:
+    case Op::Flush:
+    case Op::FSync:
+      inodes_.changed(p.node);
+      break;
+    default:
+      break;
+  }
+}
+
+int Session::replyOk(RequestId id, uint64_t cookie) {
   return reply(id, kOk, [&](const Pending& p) {
+    applied(p, cookie);
     if (!isFlush(p)) {
       fuse_reply_err(p.request, 0);
       return 0;
@@ -77,18 +118,39 @@ int Session::replyOk(RequestId id) {
   });
 }
 
-int Session::replyEntry(RequestId id, const fuse_entry_param& entry) {
+fuse_entry_param Session::told(fuse_entry_param entry) const {
+  entry.attr_timeout = told(entry.attr_timeout);
+  entry.entry_timeout = told(entry.entry_timeout);
+  return entry;
+}
+
+void Session::made(const Pending& pending, const fuse_entry_param& entry, uint64_t cookie) {
+  inodes_.count(entry.ino, entry.generation);
+  inodes_.created(pending.asked, pending.node, pending.name, inodeEntry(entry), cookie);
+}
+
+int Session::replyEntry(RequestId id, const fuse_entry_param& entry, uint64_t cookie) {
   return reply(id, kEntry, [&](const Pending& p) {
+    if (entry.ino == 0) {
+      inodes_.absent(p.asked, p.node, p.name, entry.entry_timeout);
+    } else if (p.op == Op::Lookup) {
+      inodes_.count(entry.ino, entry.generation);
+      inodes_.found(p.asked, p.node, p.name, inodeEntry(entry));
+    } else {
+      made(p, entry, cookie);
+    }
+    const fuse_entry_param param = told(entry);
     // ENOENT: the caller was interrupted and the kernel has not taken the reference that was counted for it.
-    if (fuse_reply_entry(p.request, &entry) == -ENOENT && entry.ino != 0) forgotten({{entry.ino, 1}});
+    if (fuse_reply_entry(p.request, &param) == -ENOENT && entry.ino != 0) forget({{entry.ino, 1}});
     return 0;
   });
 }
 
 int Session::replyNegative(RequestId id, double timeout) {
-  fuse_entry_param entry{};
-  entry.entry_timeout = features().has(Feature::NegativeEntries) ? timeout : 0;
   return reply(id, mask({Op::Lookup}), [&](const Pending& p) {
+    inodes_.absent(p.asked, p.node, p.name, timeout);
+    fuse_entry_param entry{};
+    entry.entry_timeout = features().has(Feature::NegativeEntries) ? told(timeout) : 0;
     fuse_reply_entry(p.request, &entry);
     return 0;
   });
@@ -96,12 +158,18 @@ int Session::replyNegative(RequestId id, double timeout) {
 
 int Session::replyAttr(RequestId id, const struct stat& attr, double timeout) {
   return reply(id, mask({Op::GetAttr, Op::SetAttr}), [&](const Pending& p) {
-    fuse_reply_attr(p.request, &attr, timeout);
+    if (p.op == Op::GetAttr) {
+      inodes_.described(p.asked, p.node, attr, timeout);
+    } else {
+      inodes_.altered(p.asked, p.node, attr, timeout);
+    }
+    fuse_reply_attr(p.request, &attr, told(timeout));
     return 0;
   });
 }
 
-int Session::replyDirectory(RequestId id, const std::vector<DirectoryEntry>& entries, size_t& packed) {
+int Session::replyDirectory(RequestId id, const std::vector<DirectoryEntry>& entries, size_t& packed,
+                            const ListingPart* part) {
   packed = 0;
   return reply(id, mask({Op::ReadDir}), [&](const Pending& p) {
     std::vector<char> page(p.size);
@@ -110,15 +178,19 @@ int Session::replyDirectory(RequestId id, const std::vector<DirectoryEntry>& ent
     for (const DirectoryEntry& e : entries) {
       const size_t room = page.size() - used;
       const auto offset = static_cast<off_t>(e.offset);
+      const fuse_entry_param param = told(e.entry);
       const size_t needed =
-          p.plus ? fuse_add_direntry_plus(p.request, page.data() + used, room, e.name.c_str(), &e.entry, offset)
+          p.plus ? fuse_add_direntry_plus(p.request, page.data() + used, room, e.name.c_str(), &param, offset)
                  : fuse_add_direntry(p.request, page.data() + used, room, e.name.c_str(), &e.entry.attr, offset);
       if (needed > room) break;
       used += needed;
       packed += 1;
-      if (p.plus && e.entry.ino != 0) counted.emplace_back(e.entry.ino, 1);
+      if (!p.plus || e.entry.ino == 0) continue;
+      counted.emplace_back(e.entry.ino, 1);
+      inodes_.count(e.entry.ino, e.entry.generation);
     }
-    if (fuse_reply_buf(p.request, page.data(), used) == -ENOENT && !counted.empty()) forgotten(counted);
+    if (part != nullptr) inodes_.listed(p.asked, p.node, listedPage(p.offset, entries, *part));
+    if (fuse_reply_buf(p.request, page.data(), used) == -ENOENT) forget(counted);
     return 0;
   });
 }

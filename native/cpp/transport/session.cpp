@@ -17,7 +17,6 @@ namespace fuse_native {
 
 namespace {
 
-constexpr size_t kForgetsPerRecord = 1024;
 
 // libfuse explains a failed mount only in its log: what it says on the mounting thread is kept for the error.
 thread_local std::string* logCapture = nullptr;
@@ -40,8 +39,9 @@ Session::Session(const SessionOptions& options, std::shared_ptr<ContentTable> co
     : options_(options),
       passthrough_(options.passthrough && !FeatureSet(options.features).has(Feature::WritebackCache)),
       queue_(options.queueLimit, std::move(wake)),
+      inodes_(options.recordLimit),
       contents_(std::move(contents)),
-      notifier_(statistics_),
+      notifier_(statistics_, inodes_, grace_),
       interrupter_(pending_, [this](RequestId id) { return endRequest(id); }) {}
 
 int Session::mount(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake,
@@ -114,7 +114,7 @@ int Session::start(std::string& message) {
   loopsRunning_ = options_.threads;
   unsigned started = 0;
   for (; error == 0 && started < options_.threads; started++) {
-    error = loops_.spawn("fuse-loop", [self] { self->loop(); });
+    error = loops_.spawn("fuse-loop", [self, started] { self->loop(started); });
     if (error != 0) break;
   }
   if (error != 0) {
@@ -125,7 +125,8 @@ int Session::start(std::string& message) {
   return error;
 }
 
-void Session::loop() {
+void Session::loop(unsigned slot) {
+  useSlot(slot);
   fuse_buf buffer{};
   while (!fuse_session_exited(session_)) {
     waitForRoom();
@@ -175,18 +176,6 @@ void Session::loopsEnded() {
   }
 }
 
-void Session::forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes) {
-  for (size_t at = 0; at < nodes.size(); at += kForgetsPerRecord) {
-    const size_t count = std::min(kForgetsPerRecord, nodes.size() - at);
-    Record record(Op::Forget);
-    record.integer(count);
-    for (size_t i = at; i < at + count; i++) {
-      record.integer(nodes[i].first).integer(nodes[i].second).after(nodes[i].first);
-    }
-    queue_.push(std::move(record));
-  }
-}
-
 // Runs on the interrupter's thread. A write that is being made goes on to its end: told EINTR, its writer would make it
 // once more.
 bool Session::endRequest(RequestId id) {
@@ -223,6 +212,25 @@ void Session::leave() {
 
 int Session::notify(std::deque<Notification> notifications) {
   if (finished_) return ENODEV;
+  for (const Notification& n : notifications) {
+    switch (n.kind) {
+      case Notification::Kind::Delete:
+        inodes_.changed(n.child);
+        [[fallthrough]];
+      case Notification::Kind::Entry:
+      case Notification::Kind::Expire:
+        inodes_.dropEntry(n.node, n.name);
+        break;
+      case Notification::Kind::Inode:
+        inodes_.dropNode(n.node, n.offset >= 0);
+        break;
+      case Notification::Kind::Store:
+        inodes_.changed(n.node);
+        break;
+      case Notification::Kind::Barrier:
+        break;
+    }
+  }
   return notifier_.push(std::move(notifications)) ? 0 : ENOBUFS;
 }
 
@@ -236,6 +244,9 @@ int Session::bumpEpoch() {
 int Session::invalidateAttributes(const uint64_t* nodes, size_t count) {
   std::shared_lock life(life_);
   if (finished_ || session_ == nullptr) return ENODEV;
+  for (size_t i = 0; i < count; i++) inodes_.changed(nodes[i]);
+  // Nothing older may reach the kernel after it forgot.
+  grace_.wait();
   for (size_t i = 0; i < count; i++) forgetAttributes(session_, nodes[i]);
   return 0;
 }

@@ -16,8 +16,11 @@
 #include <string>
 
 #include "../core/feature.h"
+#include "../core/grace_period.h"
+#include "../core/inode_table.h"
 #include "../core/request_queue.h"
 #include "../core/shutdown_clock.h"
+#include "../core/shared_opens.h"
 #include "../core/statistics.h"
 #include "../core/thread_group.h"
 #include "init_patch.h"
@@ -43,6 +46,10 @@ struct SessionOptions {
   unsigned maxBackground = 64;
   /// Which ones are wanted, as bits of a FeatureSet.
   uint32_t features = kUsualFeatures;
+  /// Names and nodes that the inode table keeps at most.
+  size_t recordLimit = 400000;
+  /// Longest timeout that the kernel is told, in seconds; the inode table keeps the longer ones.
+  double kernelTimeouts = 1e9;
 };
 
 struct OpenAnswer {
@@ -53,12 +60,20 @@ struct OpenAnswer {
   bool directIo = false;
   /// The kernel may serve the content from its backing file.
   bool mayPass = false;
+  /// Further opens for reading may be answered without asking, until `withdraw`.
+  bool shareable = false;
 };
 
 struct DirectoryEntry {
   std::string name;
   uint64_t offset;
   fuse_entry_param entry;
+};
+
+/// What a directory page says of the directory: nothing comes after it; how long that may be repeated, in seconds.
+struct ListingPart {
+  bool last = false;
+  double timeout = 0;
 };
 
 class Session : public std::enable_shared_from_this<Session>, private ShutdownSteps {
@@ -84,17 +99,27 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   // ENOENT for a number that is unknown or was answered, ENODEV when the end of the session may have answered it. The
   // latter two are counted as strays.
   int replyError(RequestId id, int error);
-  int replyOk(RequestId id);
-  int replyEntry(RequestId id, const fuse_entry_param& entry);
+  /// `cookie` is the place of a renamed entry in its new directory's listing, 0 when it is not given.
+  int replyOk(RequestId id, uint64_t cookie = 0);
+  /// `cookie` is a new entry's place in its directory's listing, 0 when it is not given.
+  int replyEntry(RequestId id, const fuse_entry_param& entry, uint64_t cookie = 0);
   int replyNegative(RequestId id, double timeout);
   int replyAttr(RequestId id, const struct stat& attr, double timeout);
   int replyOpen(RequestId id, const OpenAnswer& answer);
-  int replyCreate(RequestId id, const fuse_entry_param& entry, const OpenAnswer& answer);
-  int replyDirectory(RequestId id, const std::vector<DirectoryEntry>& entries, size_t& packed);
+  int replyCreate(RequestId id, const fuse_entry_param& entry, const OpenAnswer& answer, uint64_t cookie = 0);
+  /// With `part`, the entries are all there are between the page's start and its last one.
+  int replyDirectory(RequestId id, const std::vector<DirectoryEntry>& entries, size_t& packed,
+                     const ListingPart* part = nullptr);
   int replyBytes(RequestId id, const char* bytes, size_t length);
   int replySize(RequestId id, size_t size);
   int replyStatFs(RequestId id, const struct statvfs& stat);
 
+  InodeTable& inodes() { return inodes_; }
+  size_t shareCount() { return shares_.size(); }
+  /// Ends the sharing of a node's content; whether handles are left, then a `drained` record comes with the last one.
+  bool withdraw(uint64_t node) { return shares_.withdraw(node); }
+
+  /// From the inode table at once, then from the kernel.
   int notify(std::deque<Notification> notifications);
   /// Every name the kernel keeps is asked for again (immediate.h). ENOSYS before Linux 6.16. Never waits.
   int bumpEpoch();
@@ -115,7 +140,13 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   void send(Pending pending, Record record);
   /// As `send`, after what waits in the queue of its content.
   void sendInOrder(Pending pending, Record record);
-  void forgotten(const std::vector<std::pair<uint64_t, uint64_t>>& nodes);
+  /// Gives lookups back; JavaScript hears of the nodes that have none left.
+  void forget(const std::vector<std::pair<uint64_t, uint64_t>>& nodes);
+  // False when JavaScript has to be asked (native_answers.cpp).
+  bool answerLookup(fuse_req_t request, uint64_t parent, const char* name);
+  bool answerAttributes(fuse_req_t request, uint64_t node);
+  bool answerDirectory(fuse_req_t request, uint64_t node, size_t size, uint64_t offset, bool plus);
+  bool answerOpen(fuse_req_t request, uint64_t node, int flags);
   void read(fuse_req_t request, uint64_t node, size_t size, uint64_t offset, uint64_t handle);
   void write(fuse_req_t request, const char* bytes, size_t size, uint64_t offset, bool synchronous, uint64_t handle);
   void flush(fuse_req_t request, uint64_t node, uint64_t handle);
@@ -129,9 +160,18 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
  private:
   Session(const SessionOptions& options, std::shared_ptr<ContentTable> contents, std::function<void()> wake);
   int start(std::string& message);
-  void loop();
+  void loop(unsigned slot);
   void waitForRoom();
   void stopWaitingForRoom();
+  static void useSlot(unsigned slot);
+  double told(double timeout) const;
+  fuse_entry_param told(const InodeEntry& entry) const;
+  fuse_entry_param told(fuse_entry_param entry) const;
+  void offer(const Pending& pending, const OpenAnswer& answer, const ContentPtr& content);
+  void applied(const Pending& pending, uint64_t cookie);
+  /// An entry that is handed out with the answer to a change: counted, and noted.
+  void made(const Pending& pending, const fuse_entry_param& entry, uint64_t cookie);
+  void leaveShare(const Handle& handle);
   void loopsEnded();
 
   /// As `reply`, for other files than replies.cpp.
@@ -140,8 +180,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   int reply(RequestId id, uint64_t accepted, Reply send);
   void completed(const Pending& pending, int error);
   struct Opened;
-  int replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer);
-  std::shared_ptr<Opened> attachHandle(uint64_t node, const OpenAnswer& answer, int flags);
+  int replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer, uint64_t cookie);
+  std::shared_ptr<Opened> attachHandle(const Pending& pending, uint64_t node, const OpenAnswer& answer);
   void awaitPermission(const Pending& pending, const std::shared_ptr<Opened>& opened);
   void deliver(const Pending& pending, Opened& opened);
   void undoOpening(Opened& opened);
@@ -182,6 +222,10 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   RequestQueue queue_;
   PendingTable pending_;
   HandleTable handles_;
+  InodeTable inodes_;
+  GracePeriod grace_;
+  SharedOpens shares_;
+  std::atomic<uint64_t> lastNativeHandle_{0};
   const std::shared_ptr<ContentTable> contents_;
   Notifier notifier_;
   Interrupter interrupter_;

@@ -18,9 +18,17 @@ class Upcall {
     pending.startNs = monotonicNs();
     pending.node = node;
     pending.startsChange = fuse_native::startsChange(op);
+    pending.asked = sessionOf(request).inodes().sequence();
     record.integer(pending.id).integer(node).integer(caller->uid).integer(caller->gid);
     record.integer(static_cast<uint64_t>(caller->pid)).integer(caller->umask);
     record.after(node);
+  }
+
+  /// A name that the answer is about; part of the record, too.
+  Upcall& name(const char* name) {
+    pending.name = name;
+    record.text(name);
+    return *this;
   }
 
   void send() {

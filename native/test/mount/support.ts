@@ -227,6 +227,7 @@ export class FlatFilesystem {
         return session.replyError(request.target, 4)
       case "forget":
       case "release":
+      case "drained":
       case "closed":
         return
       default:
