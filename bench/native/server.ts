@@ -26,7 +26,7 @@ const kernelTimeouts = Number(seconds)
 /** Entries; more would not fit into one of the kernel's pages anyway. */
 const longestPage = 1000
 /** Of the replies: what the binding may repeat. */
-const timeout = javascript ? 0 : kernelTimeouts
+const timeout = javascript ? 0 : 86_400
 
 interface Node {
   readonly id: NodeId
@@ -96,13 +96,14 @@ const written = new Set<number>()
 const opened = new Set<number>()
 let lastHandle = 0
 const open = (node: Node, create = false) => {
+  const shareable = !javascript && !create
   const content = ContentId(node.id)
   if (!opened.has(node.id)) {
     const { mtime, size } = node.attr
     contents.open(content, { path: node.path, create, size, mtime, valid: "all", generation: 0 })
     opened.add(node.id)
   }
-  return { handle: HandleId(++lastHandle), content, keepCache: kernelTimeouts > 0, directIo, passthrough }
+  return { handle: HandleId(++lastHandle), content, keepCache: kernelTimeouts > 0, directIo, passthrough, shareable }
 }
 
 const remove = (parent: Node, name: string): number => {
@@ -111,6 +112,7 @@ const remove = (parent: Node, name: string): number => {
   parent.names.delete(name)
   parent.list[parent.list.findIndex((entry) => entry?.ino === node.id)] = undefined
   unlinkSync(node.path)
+  session.withdraw(node.id)
   // A handle's release comes later than its close; such a body stays until the end.
   if (contents.state(ContentId(node.id))?.handles === 0) contents.close(ContentId(node.id))
   return 0
@@ -143,10 +145,10 @@ dispatcher.handle("unlink", ({ id, name, parent }) => {
   if (errno === 0) session.replyOk(id)
   else session.replyError(id, errno)
 })
-dispatcher.handle("readdir", ({ id, node, offset, plus }) => {
+dispatcher.handle("readdir", ({ id, node, offset }) => {
   const { list } = get(node)
   const page = list.slice(offset, offset + longestPage).filter((entry) => entry !== undefined)
-  session.replyDirectory(id, plus ? page : page.map(({ ino, name, offset, type }) => ({ ino, name, offset, type })))
+  session.replyDirectory(id, page, { last: offset + longestPage >= list.length, timeout })
 })
 for (const op of ["flush", "fsync"] as const) dispatcher.handle(op, ({ id }) => session.replyOk(id))
 dispatcher.handle("getxattr", ({ id }) => session.replyError(id, ENODATA))
@@ -155,7 +157,7 @@ scan(source)
 const contents: ContentTable = ContentTable.create(() => {
   for (const event of contents.take()) if (event.op === "dirty") contents.replyDirty(event.id, 0)
 })
-const options = { mountpoint, fsName: "bench", subtype: "bench", passthrough }
+const options = { mountpoint, fsName: "bench", subtype: "bench", passthrough, kernelTimeouts }
 const session: Session = Session.mount(options, contents, () => dispatcher.drain())
 console.log("mounted")
 
