@@ -1,55 +1,18 @@
 /** rclone's mount and ours on the same drive, and somebody who changes it from outside. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as GraphServer from "../../../src/graph-server/GraphServer.ts"
 import { bytesOf } from "../api.ts"
-import {
-  absent,
-  background,
-  eventually,
-  faces,
-  rcloneConfig,
-  run,
-  stepsOf,
-  succeeded,
-  temporaryFolder,
-  versionOf
-} from "./clients.ts"
+import { absent, faces, rcloneConfig, run, stepsOf, succeeded, temporaryFolder, versionOf } from "./clients.ts"
+import { gone, mounted, shows, text, write } from "./mounting.ts"
 
 const version = versionOf("rclone", "--version")
 const hasFuse = versionOf("fusermount3", "--version") !== undefined
 if (version !== undefined && !hasFuse) absent("mounts", "fusermount3 is not installed")
 
 const program = join(import.meta.dirname, "../../../dist/main.js")
-
-const isMounted = (path: string): boolean => readFileSync("/proc/self/mountinfo", "utf8").includes(` ${path} `)
-
-/** A mount of somebody's, as a process; unmounted and ended with the scope. */
-const mounted = Effect.fnUntraced(function* (
-  path: string,
-  command: string,
-  args: ReadonlyArray<string>,
-  env: Record<string, string>
-) {
-  mkdirSync(path)
-  const { output } = yield* background(command, args, env)
-  yield* Effect.addFinalizer(() =>
-    Effect.when(
-      run("fusermount3", ["-u", "-z", path], {}),
-      Effect.sync(() => isMounted(path))
-    )
-  )
-  yield* eventually(Effect.sync(() => isMounted(path))).pipe(
-    Effect.tapError(() => Effect.sync(() => process.stdout.write(output.text)))
-  )
-})
-
-// What touches a mount must not be this process, which serves the drive behind it.
-const text = (path: string) => Effect.map(run("cat", [path], {}), ({ stdout }) => stdout)
-const gone = (path: string) => eventually(Effect.map(run("test", ["!", "-e", path], {}), ({ code }) => code === 0))
-const write = (path: string, content: string) => run("sh", ["-c", `printf '%s' "$1" > "$0"`, path, content], {})
 
 describe.skipIf(version === undefined || !hasFuse)("mounts", () => {
   it.live("of rclone and of ours show the same drive while others change it", () =>
@@ -74,8 +37,6 @@ describe.skipIf(version === undefined || !hasFuse)("mounts", () => {
             run(process.execPath, [program, "drive", command, "--url", url, "--dir", dir, ...args], {}),
             succeeded
           )
-        const shows = (path: string, expected: string) =>
-          eventually(Effect.map(text(path), (stdout) => stdout === expected))
 
         yield* step(
           "rclone mounts",

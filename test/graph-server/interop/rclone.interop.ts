@@ -19,11 +19,6 @@ import {
 
 const version = versionOf("rclone", "--version")
 if (version === undefined) absent("rclone", "not installed")
-// Debian packages it from the release after 12 on; what it asks for is in checklist.test.ts.
-absent(
-  "onedriver",
-  versionOf("onedriver", "--version") === undefined ? "not installed" : "installed, but not driven yet"
-)
 
 /** rclone with a remote of its own. */
 const remote = (kind: GraphServer.DriveKind) =>
