@@ -86,11 +86,12 @@ const recoverEdit = Effect.fnUntraced(function* (remains: Remains, row: ContentR
   // Programs of the last run that the kernel served may have it open, and go on writing to it.
   yield* attemptPromise(`take body ${key} over`, () => ownFile(files.path(key)))
   const facts = yield* attempt(`look at body ${key}`, () => files.facts(key))
+  // The row of a new file comes before its content file, which the end may have prevented.
+  if ((facts?.size ?? 0) === 0 && row.size === 0) {
+    return yield* attempt(`record body ${key}`, () => remains.rows.editing(key, false))
+  }
   if (facts === undefined) {
     return yield* new ContentError({ reason: "Io", detail: `the content file of ${item.name} is missing` })
-  }
-  if (facts.size === 0 && row.size === 0) {
-    return yield* attempt(`record body ${key}`, () => remains.rows.editing(key, false))
   }
   const valid = rangesAfterCrash(row, facts)
   if (valid === undefined)

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -66,6 +66,26 @@ describe("after a kill", () => {
           const kinds = (path: string) => tree.intents(tree.resolve(path)!.ino).map(({ kind }) => kind)
           assert.deepStrictEqual(kinds("/notes"), ["create", "content"])
           assert.deepStrictEqual(kinds("/lock"), ["create"])
+        })
+      )
+    })
+  )
+
+  it.live("a new file whose content file was not made yet is empty and can be written", () =>
+    Effect.gen(function* () {
+      const directory = yield* Harness.temporaryDirectory
+      yield* crash(directory, "created")
+      for (const file of Harness.filesIn(join(directory, "content"))) {
+        const path = join(directory, "content", file)
+        if (statSync(path).size === 0) rmSync(path)
+      }
+      yield* Harness.run(
+        directory,
+        Effect.gen(function* () {
+          const { ino } = yield* Harness.itemAt("/lock")
+          equal(yield* contentOf("/lock"), text(""))
+          yield* Harness.using(ino, (content) => Harness.write(content, 0, text("taken")))
+          equal(yield* contentOf("/lock"), text("taken"))
         })
       )
     })
