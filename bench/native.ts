@@ -12,19 +12,28 @@
  *
  *     npm run bench:native [-- --quick] [-- --json]
  */
-import { spawn } from "node:child_process"
-import { existsSync } from "node:fs"
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
-import { availableParallelism, setPriority, tmpdir } from "node:os"
+import { mkdir, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import {
+  allCpus,
+  dropCaches,
+  lastCpu,
+  type Load,
+  loader,
+  measure,
+  measured,
+  prefer,
+  usual
+} from "./native/measuring.ts"
 import * as peers from "./native/peers.ts"
 import { product, type Product } from "./native/product.ts"
 import { counter, type Counter } from "./native/requests.ts"
 import { stallRow } from "./native/stall.ts"
-import { fuseNative, idle, local, type Mounted, ours, passthroughHp, passthroughLl, pin } from "./native/subjects.ts"
+import { fuseNative, local, type Mounted, ours, passthroughHp, passthroughLl, pin } from "./native/subjects.ts"
 import { type Key, type Workload, workloadsOf } from "./native/workloads.ts"
-import { median, output, printTable, type Row } from "./report.ts"
+import { median, printTable, type Row } from "./report.ts"
 import { exec, requirements } from "./subjects.ts"
 
 const { values: options } = parseArgs({
@@ -33,8 +42,6 @@ const { values: options } = parseArgs({
 const sizes = options.quick
   ? { rounds: 5, ms: 40, files: 4_000, mib: 64, created: 100 }
   : { rounds: 7, ms: 200, files: 20_000, mib: 256, created: 500 }
-/** Nice value of everything here. */
-const measuredPriority = -10
 /** Descriptors that an example needs besides one for each inode. */
 const spareDescriptors = 200
 
@@ -42,41 +49,12 @@ const spareDescriptors = 200
 const interrupted = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort())
 
-/** What else runs here gets a tenth of the time; children inherit it. Within a session, and of the session (sched(7)). */
-const prefer = async (nice: number): Promise<void> => {
-  setPriority(nice)
-  const group = "/proc/self/autogroup"
-  if (existsSync(group)) await writeFile(group, String(nice))
-}
-
 /** Everything that is mounted, and why some of it is not. */
 interface Field {
   readonly subjects: Map<Key, Mounted>
   readonly absent: Map<Key, string>
   readonly counter: Counter | undefined
-  readonly load: (...args: ReadonlyArray<string>) => Promise<ReadonlyArray<number>>
-}
-
-const lastCpu = String(availableParallelism() - 1)
-const allCpus = `0-${lastCpu}`
-
-const dropCaches = async (field: Field): Promise<void> => {
-  await exec("sync", [])
-  await writeFile("/proc/sys/vm/drop_caches", "2")
-  await field.load("walk", field.subjects.get("ext4")!.directory)
-  await Promise.all([...field.subjects.values()].map(idle))
-}
-
-/** Operations per second. */
-const measure = async (field: Field, workload: Workload, subject: Mounted, tag: string): Promise<number> => {
-  const settings = [
-    ...workload.load.slice(1),
-    `tag=${tag}`,
-    ...(workload.pinned === true ? [`cpu=${lastCpu}`, `server=${subject.pid}`] : [])
-  ]
-  const [operations, seconds] = await field.load(workload.load[0]!, subject.directory, ...settings)
-  if (workload.makes === true) await field.load("remove", subject.directory, `tag=${tag}`, `files=${sizes.created}`)
-  return operations! / seconds!
+  readonly load: Load
 }
 
 /** Requests of an operation by name, largest first. */
@@ -106,11 +84,11 @@ const compare = async (field: Field, workload: Workload): Promise<Array<Row>> =>
   const samples = new Map(present.map((key) => [key, [] as Array<number>]))
   if (workload.pinned === true) for (const key of present) await pin(field.subjects.get(key)!, lastCpu)
   for (let round = 0; round < sizes.rounds; round++) {
-    if (workload.cold === true) await dropCaches(field)
+    if (workload.cold === true) await dropCaches(field.load, field.subjects.get("ext4")!, [...field.subjects.values()])
     // Every round begins with another one, so that nobody always has the same predecessor.
     for (let turn = 0; turn < present.length; turn++) {
       const key = present[(round + turn) % present.length]!
-      samples.get(key)!.push(await measure(field, workload, field.subjects.get(key)!, `${round}-`))
+      samples.get(key)!.push(await measure(field.load, workload, field.subjects.get(key)!, `${round}-`, sizes.created))
     }
   }
   if (workload.counted === true && field.counter !== undefined) {
@@ -196,7 +174,7 @@ const run = async (folder: string, field: Field, started: Array<() => Promise<vo
 
 const main = async () => {
   requirements()
-  await prefer(measuredPriority)
+  await prefer(measured)
   const folder = await mkdtemp(join(tmpdir(), "onemount-bench-"))
   const started: Array<() => Promise<void>> = []
   const subjects = new Map<Key, Mounted>()
@@ -205,11 +183,7 @@ const main = async () => {
     const counting = await counter(folder)
     if (counting !== undefined) started.push(counting.stop)
     else console.log("requests are not counted: tracefs has no fuse_request_send here")
-    const load: Field["load"] = async (...args) => {
-      interrupted.signal.throwIfAborted()
-      const line = await output(spawn(program, args, { signal: interrupted.signal }), `load ${args.join(" ")}`)
-      return line.trim().split(" ").map(Number)
-    }
+    const load = loader(program, interrupted.signal)
     const rows = await run(folder, { subjects, absent: new Map(), counter: counting, load }, started)
     printTable(rows)
     if (options.json) console.log(JSON.stringify({ rows }))
@@ -221,7 +195,7 @@ const main = async () => {
     await Promise.all([...subjects.values()].map(({ stop }) => stop()))
     for (const stop of started.toReversed()) await stop()
     await rm(folder, { recursive: true, force: true })
-    await prefer(0)
+    await prefer(usual)
   }
 }
 

@@ -5,6 +5,7 @@
 //
 //   prepare    makes `files` files of 4 KiB in `directories` directories and big.bin of `mib` MiB (not timed)
 //   stat, lookup, openread   by path, over `files` files, for `ms` milliseconds on each of `threads` threads
+//   absent     access(2) of `files` names of one directory that do not exist
 //   fstat      of one open file a thread (one GETATTR when nothing is cached)
 //   reread     128 KiB at a time over big.bin, again and again, after an untimed pass
 //   randread   4 KiB at random places of big.bin
@@ -112,6 +113,11 @@ void lookupStep(long i) {
   if (::access(path.text, F_OK) != 0) fail(path.text);
 }
 
+void absentStep(long i) {
+  const Path path("absent", i % options.files * options.directories);
+  if (::access(path.text, F_OK) == 0 || errno != ENOENT) fail(path.text);
+}
+
 void openReadStep(long i) {
   static thread_local char buffer[kPage];
   const Path path("f", i % options.files);
@@ -149,6 +155,7 @@ Step stepOf(const std::string& workload) {
   if (workload == "stat") return statStep;
   if (workload == "lookup") return lookupStep;
   if (workload == "openread") return openReadStep;
+  if (workload == "absent") return absentStep;
   if (workload == "fstat") return fstatStep();
   if (workload == "reread") return readStep(options.block, false);
   if (workload == "randread") return readStep(kPage, true);
@@ -311,7 +318,7 @@ int main(int count, char** arguments) {
   const std::string workload = arguments[1];
   if (workload == "prepare") prepare();
   else if (workload == "remove") removeMade();
-  else if (workload == "stat" || workload == "lookup" || workload == "openread" || workload == "fstat" ||
+  else if (workload == "stat" || workload == "lookup" || workload == "absent" || workload == "openread" || workload == "fstat" ||
            workload == "reread" || workload == "randread")
     timed(workload);
   else once(workload);

@@ -1,6 +1,7 @@
 /**
  * Our side of bench/native.ts: a folder served through @onemount/fuse-native with its metadata in memory and its files
- * as contents. Usage: server.ts SOURCE MOUNTPOINT KERNEL_TIMEOUT_SECONDS [direct] [javascript] [passthrough]
+ * as contents. Usage: server.ts SOURCE MOUNTPOINT KERNEL_TIMEOUT_SECONDS MOUNT_OPTIONS [direct] [javascript]
+ * [passthrough], with the binding's mount options as JSON.
  *
  * The folder is read once at the start. What the binding is told it may repeat for a day, so that every request is
  * answered natively after the first; with `javascript` it may repeat nothing, so that each one comes up. `direct` keeps
@@ -12,13 +13,13 @@ import { lstatSync, readdirSync, type Stats, unlinkSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { ContentId, ContentTable, Dispatcher, HandleId, NodeId, Session, rootNodeId } from "@onemount/fuse-native"
-import type { Attr, DirEntry, Entry, Time } from "@onemount/fuse-native"
+import type { Attr, DirEntry, Entry, MountOptions, Time } from "@onemount/fuse-native"
 
 const [ENOENT, ENODATA] = [2, 61]
 const [S_IFMT, S_IFREG] = [0o170000, 0o100000]
-const [source, mountpoint, seconds, ...flags] = process.argv.slice(2)
-if (source === undefined || mountpoint === undefined || seconds === undefined) {
-  throw new Error("usage: server.ts SOURCE MOUNTPOINT KERNEL_TIMEOUT_SECONDS [direct] [javascript] [passthrough]")
+const [source, mountpoint, seconds, mountOptions, ...flags] = process.argv.slice(2)
+if (source === undefined || mountpoint === undefined || seconds === undefined || mountOptions === undefined) {
+  throw new Error("usage: server.ts SOURCE MOUNTPOINT KERNEL_TIMEOUT_SECONDS MOUNT_OPTIONS [FLAG]...")
 }
 const [directIo, javascript] = [flags.includes("direct"), flags.includes("javascript")]
 const passthrough = flags.includes("passthrough")
@@ -132,7 +133,7 @@ for (const op of ["getattr", "setattr"] as const) {
 dispatcher.handle("open", ({ id, node }) => session.replyOpen(id, open(get(node))))
 dispatcher.handle("create", ({ id, mode, name, parent }) => {
   const directory = get(parent)
-  const stat = Object.assign(Object.create(template), { mode: S_IFREG | (mode & 0o7777), size: 0, nlink: 1 })
+  const stat = Object.assign(Object.create(template), { mode: S_IFREG | (mode & 0o1777), size: 0, nlink: 1 })
   const node = makeNode(join(directory.path, name), stat)
   const reply = open(node, true)
   written.add(node.id)
@@ -157,7 +158,10 @@ scan(source)
 const contents: ContentTable = ContentTable.create(() => {
   for (const event of contents.take()) if (event.op === "dirty") contents.replyDirty(event.id, 0)
 })
-const options = { mountpoint, fsName: "bench", subtype: "bench", passthrough, kernelTimeouts }
+const chosen: Partial<MountOptions> = JSON.parse(mountOptions)
+// Nobody sets privileges here that a write would have to take away.
+const features = { killPrivileges: true, ...chosen.features }
+const options = { mountpoint, fsName: "bench", subtype: "bench", passthrough, kernelTimeouts, ...chosen, features }
 const session: Session = Session.mount(options, contents, () => dispatcher.drain())
 console.log("mounted")
 

@@ -4,6 +4,7 @@ import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
+import type { MountOptions } from "@onemount/fuse-native"
 import { exec, type Server, serving, start } from "../subjects.ts"
 import type { Peer } from "./peers.ts"
 import { fuseNativeLibraries } from "./peers.ts"
@@ -43,7 +44,7 @@ const mounted = async (name: string, folder: string, server: (directory: string)
   return { name, directory, pid: running.process.pid, say: silent, stop, running }
 }
 
-const serverArguments = {
+const serverArguments: Readonly<Record<Kind, readonly [timeout: string, ...flags: ReadonlyArray<string>]>> = {
   cached: [day],
   uncached: ["0"],
   direct: [day, "direct"],
@@ -51,10 +52,19 @@ const serverArguments = {
   passthrough: [day, "passthrough"]
 }
 
-export const ours = async (kind: Kind, source: string, folder: string): Promise<Mounted> => {
+/** With other mount options than usual where they are given, and then under a name of its own. */
+export const ours = async (
+  kind: Kind,
+  source: string,
+  folder: string,
+  options: Partial<MountOptions> = {},
+  name = `ours ${kind}`
+): Promise<Mounted> => {
   const program = join(import.meta.dirname, "server.ts")
-  const server = (directory: string) => start(process.execPath, [program, source, directory, ...serverArguments[kind]])
-  const { running, ...subject } = await mounted(`ours ${kind}`, folder, server, /^mounted$/m)
+  const [seconds, ...flags] = serverArguments[kind]
+  const server = (directory: string) =>
+    start(process.execPath, [program, source, directory, seconds, JSON.stringify(options), ...flags])
+  const { running, ...subject } = await mounted(name, folder, server, /^mounted$/m)
   const lines = createInterface({ input: running.process.stdout! })
   const say = async (line: string): Promise<string> => {
     const answered = once(lines, "line")

@@ -11,6 +11,7 @@ import type { Attr, DirEntry, Entry, MountOptions, RequestId, RequestOf, Time } 
 const [ENOENT, EEXIST, EINVAL, ENOTEMPTY] = [2, 17, 22, 39]
 const [S_IFMT, S_IFDIR, S_IFREG, RENAME_NOREPLACE] = [0o170000, 0o040000, 0o100000, 1]
 const timeout = 86_400
+const withoutSetId = (mode: number): number => ((mode & S_IFMT) === S_IFREG ? mode & ~0o6000 : mode)
 
 interface Inode {
   readonly id: number
@@ -63,12 +64,12 @@ export class MemoryFilesystem {
     dispatcher.handle("open", ({ id, node }) => this.session.replyOpen(id, opened(node)))
     dispatcher.handle("release", ({ node }) => this.#collect(node))
     dispatcher.handle("readdir", (request) => this.#list(request))
-    for (const op of ["unlink", "rmdir"] as const) {
+    for (const op of ["unlink", "rmdir"] as const)
       dispatcher.handle(op, ({ id, name, parent }) => this.#end(id, this.#remove(this.#get(parent), name)))
-    }
     dispatcher.handle("rename", (request) => this.#end(request.id, this.#rename(request), this.#lastNumber))
     for (const op of ["flush", "fsync"] as const) dispatcher.handle(op, ({ id }) => this.session.replyOk(id))
-    const mount = { fsName: "memory", subtype: "memory", ...options, mountpoint }
+    const features = { killPrivileges: true, ...options.features }
+    const mount = { fsName: "memory", subtype: "memory", ...options, features, mountpoint }
     this.session = Session.mount(mount, this.contents, () => dispatcher.drain())
   }
 
@@ -113,12 +114,11 @@ export class MemoryFilesystem {
 
   #create(request: RequestOf<"create" | "mkdir">): Inode {
     const parent = this.#get(request.parent)
-    const mode = (request.op === "mkdir" ? S_IFDIR : S_IFREG) | (request.mode & 0o7777)
+    const mode = withoutSetId((request.op === "mkdir" ? S_IFDIR : S_IFREG) | (request.mode & 0o7777))
     const inode = this.#make(++this.#lastNumber, mode, parent.id, request.caller)
     if (inode.children === undefined) {
-      const [path, { mtime }] = [this.#path(inode.id), inode.attr]
-      const body = { path, create: true, size: 0, mtime, valid: "all", generation: 0 } as const
-      this.contents.open(ContentId(inode.id), body)
+      const body = { create: true, size: 0, mtime: inode.attr.mtime, valid: "all", generation: 0 } as const
+      this.contents.open(ContentId(inode.id), { ...body, path: this.#path(inode.id) })
     }
     parent.children?.set(request.name, inode)
     touch(parent)
@@ -132,7 +132,7 @@ export class MemoryFilesystem {
     const time = mtime === "now" ? now() : (mtime ?? attr.mtime)
     if (mtime !== undefined && inode.children === undefined) this.contents.setTime(ContentId(inode.id), time)
     const changed = { uid: uid ?? attr.uid, gid: gid ?? attr.gid, mtime: time, ctime: now() }
-    inode.attr = { ...attr, ...changed, mode: mode === undefined ? attr.mode : (attr.mode & S_IFMT) | (mode & 0o7777) }
+    inode.attr = { ...attr, ...changed, mode: withoutSetId((attr.mode & S_IFMT) | ((mode ?? attr.mode) & 0o7777)) }
     this.session.replyAttr(id, this.#attr(inode), timeout)
   }
 

@@ -22,11 +22,18 @@ const switches = {
   /** `expire` keeps a dentry that is in use. */
   expire: true,
   /** `bumpEpoch`. */
-  epoch: true
+  epoch: true,
+  /**
+   * Writes are not preceded by a question for `security.capability` (FUSE_HANDLE_KILLPRIV_V2, Linux 5.12). The kernel then
+   * leaves it to the filesystem to take set-user-ID, set-group-ID and capabilities from a file that is written, truncated
+   * or given to another owner. Switch it on when no file ever has them: strip S_ISUID and S_ISGID of files in the replies
+   * to `create`, `mknod` and `setattr` and wherever else attributes go out.
+   */
+  killPrivileges: false
 } as const satisfies Record<string, boolean>
 
 /** Detected and reported only. */
-const reported = ["noOpen", "cloneFd", "killPrivileges", "passthrough"] as const
+const reported = ["noOpen", "cloneFd", "passthrough"] as const
 
 export type FeatureSwitch = keyof typeof switches
 export type Feature = FeatureSwitch | (typeof reported)[number]

@@ -92,7 +92,7 @@ const meanings: Readonly<Record<Feature, readonly [meaning: string, needs?: stri
   epoch: ["names that changed under another spelling are right at once", "Linux 6.16"],
   noOpen: ["files would be read without being opened; what an open knows is needed"],
   cloneFd: ["a queue for each thread; no gain with few processors"],
-  killPrivileges: ["the kernel clears set-user-ID bits itself"],
+  killPrivileges: ["writes go without a question for capabilities before them", "Linux 5.12"],
   passthrough: ["the kernel reads and writes local files itself; needs root and Linux 6.9"]
 }
 

@@ -18,6 +18,12 @@ const typeFile = 0o100000
 /** Items whose access times are remembered at most. */
 const remembered = 20_000
 
+/**
+ * The kernel is told that it need not look for what a write would have to take from a file (`killPrivileges` of the
+ * binding), so no file has set-user-ID or set-group-ID, not even one whose row comes from elsewhere. Folders keep theirs.
+ */
+const kept = { file: 0o1777, directory: 0o7777 }
+
 /** What the tree gives items nobody did a chmod on; they show the mount's defaults instead. */
 const untouched = { file: 0o644, directory: 0o755 }
 
@@ -36,8 +42,8 @@ export const make = (layers: {
   const accessed = new BoundedMap<Ino, Time>(remembered)
 
   const permissions = ({ kind, mode }: Item): number => {
-    if (kind === "file") return mode === untouched.file ? config.fileMode : mode & 0o7777
-    return mode === untouched.directory ? config.dirMode : mode & 0o7777
+    if (kind === "file") return (mode === untouched.file ? config.fileMode : mode) & kept.file
+    return (mode === untouched.directory ? config.dirMode : mode) & kept.directory
   }
 
   const file = (item: Item, live: ContentStatus | undefined): Stat => {

@@ -28,6 +28,7 @@ import { Sync } from "../sync/Sync.ts"
 import { fold } from "../tree/fold.ts"
 import { Tree } from "../tree/Tree.ts"
 import * as Dispatch from "./Dispatch.ts"
+import { usual } from "./features.ts"
 import { FuseError } from "./FuseError.ts"
 import { Handles } from "./Handles.ts"
 import { notificationsFor, send } from "./Invalidation.ts"
@@ -182,7 +183,7 @@ const mount = (options: FuseSessionOptions, content: ContentStore["Service"], on
           allowOther: options.allowOther ?? false,
           readOnly: options.readOnly ?? false,
           passthrough: options.passthrough ?? true,
-          features: options.features ?? {}
+          features: { ...usual, ...options.features }
         },
         content.table,
         onRequests

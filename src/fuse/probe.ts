@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ContentTable, type Features, Session } from "@onemount/fuse-native"
 import { Effect, Schedule } from "effect"
+import { usual } from "./features.ts"
 import { FuseError } from "./FuseError.ts"
 
 /** Limit for the kernel's answer, in milliseconds; it gives it within one. */
@@ -22,7 +23,8 @@ export const probe: Effect.Effect<Features, FuseError> = Effect.gen(function* ()
   )
   const session = yield* Effect.acquireRelease(
     Effect.try({
-      try: () => Session.mount({ mountpoint, fsName: "onemount", subtype: "probe" }, contents, () => undefined),
+      try: () =>
+        Session.mount({ mountpoint, fsName: "onemount", subtype: "probe", features: usual }, contents, () => undefined),
       catch: (cause) => refused(cause instanceof Error ? cause.message : String(cause))
     }),
     (mounted) => Effect.promise(() => mounted.shutdown({ reason: "probed", force: true }))

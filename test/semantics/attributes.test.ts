@@ -75,6 +75,29 @@ print(errno_of(os.chown, "plain.txt", 12345, -1), errno_of(os.chown, "plain.txt"
     assert.deepStrictEqual(out, ["True True ok", "EPERM EPERM"])
   })
 
+  test("A12: a file has no set-user-ID and no set-group-ID bit, however it is made and changed; a folder keeps what it is given", async () => {
+    const out = await python(
+      shared.mount,
+      `
+os.umask(0)
+fd = os.open("set-id", os.O_CREAT | os.O_WRONLY, 0o6755)
+shown = lambda path: oct(os.stat(path).st_mode & 0o7777)
+made = shown("set-id")
+os.chmod("set-id", 0o6711)
+changed = shown("set-id")
+os.write(fd, b"written")
+os.ftruncate(fd, 3)
+os.chown("set-id", os.getuid(), os.getgid())
+print(made, changed, shown("set-id"))
+os.mkdir("set-id folder")
+os.chmod("set-id folder", 0o2770)
+os.close(os.open("set-id folder/file", os.O_CREAT | os.O_WRONLY, 0o2640))
+print(shown("set-id folder"), shown("set-id folder/file"), os.stat("set-id folder/file").st_gid == os.getgid())
+`
+    )
+    assert.deepStrictEqual(out, ["0o755 0o711 0o711", "0o2770 0o640 True"])
+  })
+
   test("A6: sizes are the server's whether the content is here or not; blocks are the size in units of 512, folders 4096", async () => {
     await put(shared.drive, "ghost.bin", new Uint8Array(1_000_001))
     await shared.mount.sync()

@@ -18,14 +18,14 @@ enum class Feature : uint32_t {
   NoOpendir,
   Expire,
   Epoch,
+  KillPrivileges,
   // Reported; not for the caller to choose.
   NoOpen,
   CloneFd,
-  KillPrivileges,
   Passthrough
 };
 
-/// All that can be chosen but the writeback cache and splicing: for callers without an opinion.
+/// All that can be chosen but what a filesystem has to agree to or gains nothing from: for callers without an opinion.
 constexpr uint32_t kUsualFeatures = ((1u << (static_cast<uint32_t>(Feature::Epoch) + 1)) - 1) &
                                     ~(1u << static_cast<uint32_t>(Feature::WritebackCache)) &
                                     ~(1u << static_cast<uint32_t>(Feature::SpliceRead));

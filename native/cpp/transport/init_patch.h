@@ -1,7 +1,7 @@
-// The device I/O of a session, with one correction: libfuse 3.14 never tells the kernel that directory operations may
-// run in parallel (FUSE_PARALLEL_DIROPS), although it is asked to; without the flag one slow lookup freezes its whole
-// directory. The INIT exchange passes through here, and the flag is added to the reply when the kernel offered it. The
-// same goes for passthrough (passthrough.h).
+// The device I/O of a session, with corrections of the INIT exchange, which passes through here. libfuse 3.14 never tells
+// the kernel that directory operations may run in parallel (FUSE_PARALLEL_DIROPS), although it is asked to; without the
+// flag one slow lookup freezes its whole directory. It does not know FUSE_HANDLE_KILLPRIV_V2. Both are added to the reply
+// when the kernel offered them and the session wants them. The same goes for passthrough (passthrough.h).
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,8 @@ class DeviceIo {
   uint64_t offered() const { return flags_ | uint64_t{flags2_} << 32; }
   /// INIT was answered: what was agreed on stays so.
   bool answered() const { return answered_; }
-  void wantParallelDirops(bool wanted) { parallelDirops_ = wanted; }
+  /// Adds flags (FUSE_* below bit 32, offered ones only) to the reply to INIT.
+  void agree(uint32_t flags) { agreed_ = flags; }
 
   ssize_t read(int fd, void* buffer, size_t length);
   ssize_t writev(int fd, struct iovec* parts, int count);
@@ -35,7 +36,7 @@ class DeviceIo {
   uint32_t flags2_ = 0;
   std::atomic<bool> initialised_{false};
   std::atomic<bool> answered_{false};
-  std::atomic<bool> parallelDirops_{false};
+  std::atomic<uint32_t> agreed_{0};
 };
 
 /// Implemented by the session: finds the DeviceIo of a libfuse user pointer.

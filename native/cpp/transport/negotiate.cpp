@@ -47,7 +47,6 @@ void Session::initialise(fuse_conn_info* connection) {
   // libfuse claims this for every kernel; DeviceIo has seen the kernel's own words, and says ours.
   offered.set(Feature::ParallelDirectoryOperations, (deviceIo_.offered() & FUSE_PARALLEL_DIROPS) != 0);
   if (!offered.has(Feature::ParallelDirectoryOperations)) active.set(Feature::ParallelDirectoryOperations, false);
-  deviceIo_.wantParallelDirops(active.has(Feature::ParallelDirectoryOperations));
 
   // libfuse offers it only to a session that brings the function for it, which it does when it wants it.
   offered.set(Feature::SpliceRead, true);
@@ -61,9 +60,11 @@ void Session::initialise(fuse_conn_info* connection) {
   simple(Feature::NoOpendir, (capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0);
   simple(Feature::Expire, (capable & FUSE_CAP_EXPIRE_ONLY) != 0);
   simple(Feature::Epoch, hasEpoch_);
+  simple(Feature::KillPrivileges, (deviceIo_.offered() & FUSE_HANDLE_KILLPRIV_V2) != 0);
+  deviceIo_.agree((active.has(Feature::ParallelDirectoryOperations) ? FUSE_PARALLEL_DIROPS : 0) |
+                  (active.has(Feature::KillPrivileges) ? FUSE_HANDLE_KILLPRIV_V2 : 0));
   offered.set(Feature::NoOpen, (capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0);
   offered.set(Feature::CloneFd, true);
-  offered.set(Feature::KillPrivileges, (capable & FUSE_CAP_HANDLE_KILLPRIV) != 0);
   offered.set(Feature::Passthrough, (deviceIo_.offered() & kPassthroughFlag) != 0);
   notifier_.canExpire(active.has(Feature::Expire));
 

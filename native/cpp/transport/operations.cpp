@@ -20,8 +20,9 @@ bool refusedName(fuse_req_t request, const char* name, int error = EILSEQ) {
   return true;
 }
 
-// Before every write the kernel wants to know whether the file has capabilities to be dropped. Files here have none,
-// and asking JavaScript each time would cost more than the write.
+// Before a write the kernel wants to know whether the file has capabilities to be dropped: before each one, or, with
+// Feature::KillPrivileges, once after its attributes came. Files here have none, and asking JavaScript would cost more
+// than the write.
 bool isCapability(const char* name) { return std::strcmp(name, "security.capability") == 0; }
 
 void init(void* userdata, fuse_conn_info* connection) { static_cast<Session*>(userdata)->initialise(connection); }
@@ -207,7 +208,7 @@ void setxattr(fuse_req_t request, fuse_ino_t node, const char* name, const char*
 void getxattr(fuse_req_t request, fuse_ino_t node, const char* name, size_t size) {
   if (refusedName(request, name, ENODATA)) return;
   if (isCapability(name)) {
-    fuse_reply_err(request, ENODATA);
+    sessionOf(request).answer(request, Op::GetXattr, monotonicNs(), ENODATA);
     return;
   }
   Upcall call(request, Op::GetXattr, node);

@@ -95,6 +95,9 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   FeatureSet features() const { return FeatureSet(active_); }
   FeatureSet offeredFeatures() const { return FeatureSet(offered_); }
 
+  /// Answers natively what never was in the queue.
+  void answer(fuse_req_t request, Op op, uint64_t startNs, int error);
+
   // Replies from JavaScript (replies.cpp): 0, EINVAL when the request takes another kind of reply (it stays pending),
   // ENOENT for a number that is unknown or was answered, ENODEV when the end of the session may have answered it. The
   // latter two are counted as strays.
@@ -189,7 +192,6 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   void detachHandle(const std::shared_ptr<Handle>& handle, bool abandoned = false);
   bool refuse(fuse_req_t request, Op op, uint64_t startNs);
   void publish(Pending pending);
-  void answer(fuse_req_t request, Op op, uint64_t startNs, int error);
   void answerRead(fuse_req_t request, uint64_t startNs, int error, const char* bytes, size_t length);
   void answerWrite(fuse_req_t request, uint64_t startNs, ssize_t result);
   /// Runs `send` with the request when nobody has answered it yet, while the libfuse session is kept.

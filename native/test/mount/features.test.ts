@@ -1,4 +1,7 @@
-/** A session with a feature less is as a kernel that does not have it: everything works, and it says so. */
+/**
+ * A session with a feature less is as a kernel that does not have it: everything works, and it says so. The filesystem is
+ * the example, which may switch `killPrivileges` on.
+ */
 import { assert, describe, it } from "vitest"
 import { MemoryFilesystem } from "../../examples/memory-filesystem.ts"
 import { FuseError, Session } from "../../src/index.ts"
@@ -16,7 +19,8 @@ const usual: Readonly<Record<FeatureSwitch, boolean>> = {
   negativeEntries: true,
   noOpendir: true,
   expire: true,
-  epoch: true
+  epoch: true,
+  killPrivileges: true
 }
 const names = Object.keys(usual) as ReadonlyArray<FeatureSwitch>
 
@@ -45,6 +49,23 @@ assert os.stat("d/other").st_size == 2_500_000
 for i in range(200): os.unlink(f"d/e/{i}")
 assert os.listdir("d/e") == []
 os.rmdir("d/e"); os.unlink("d/other"); os.unlink("d/later"); os.rmdir("d")
+print("sound")`
+
+const writes = 100
+
+const privileges = `
+def mode(path): return oct(os.stat(path).st_mode & 0o7777)
+os.umask(0)
+fd = os.open("made", os.O_CREAT | os.O_WRONLY, 0o6755)
+assert mode("made") == "0o755", mode("made")
+for touch in [lambda: os.write(fd, b"x"), lambda: os.ftruncate(fd, 7), lambda: os.chown("made", os.getuid(), -1)]:
+    os.chmod("made", 0o7755)
+    assert mode("made") == "0o1755", mode("made")
+    touch()
+    assert mode("made") == "0o1755", mode("made")
+os.close(fd)
+os.mkdir("folder"); os.chmod("folder", 0o2775)
+assert mode("folder") == "0o2775", mode("folder")
 print("sound")`
 
 /** Mounts, uses everything, and says what was agreed on. */
@@ -76,7 +97,7 @@ describe("features", () => {
     for (const name of ["readdirPlus", "parallelDirectoryOperations", "largeRequests", "noOpendir"] as const) {
       assert.deepStrictEqual(found[name], { offered: true, active: true }, name)
     }
-    assert.isFalse(found.cloneFd.active || found.noOpen.active || found.killPrivileges.active)
+    assert.isFalse(found.cloneFd.active || found.noOpen.active)
   })
 
   for (const name of names) {
@@ -88,6 +109,40 @@ describe("features", () => {
   it("work with all off", async () => {
     const off: FeatureSwitches = Object.fromEntries(names.map((name) => [name, false]))
     agreed(await features({ features: off, threads: 1, maxBackground: 1 }), off)
+  })
+
+  for (const killPrivileges of [true, false]) {
+    it(`ask for security.capability ${killPrivileges ? "once" : "before every write"}`, async (context) => {
+      const mountpoint = temporaryFolder()
+      const filesystem = new MemoryFilesystem(mountpoint, { features: { killPrivileges } })
+      try {
+        await python(mountpoint, `open("file", "wb").close()`)
+        const offered = filesystem.session.features?.killPrivileges.offered === true
+        await python(
+          mountpoint,
+          `fd = os.open("file", os.O_WRONLY)\nfor i in range(${writes}): os.pwrite(fd, b"x", i)\nos.close(fd)`
+        )
+        const questions = filesystem.session.stats().ops["getxattr"]?.count ?? 0
+        if (killPrivileges && !offered) context.skip("the kernel has no FUSE_HANDLE_KILLPRIV_V2")
+        // Another one after somebody's stat, which brings new attributes.
+        if (killPrivileges) assert.isAtMost(questions, 2)
+        else assert.isAtLeast(questions, writes)
+      } finally {
+        await filesystem.close()
+        removeFolder(mountpoint)
+      }
+    })
+  }
+
+  it("take set-user-ID and set-group-ID from files, whoever has set them and whatever happens to them", async () => {
+    const mountpoint = temporaryFolder()
+    const filesystem = new MemoryFilesystem(mountpoint)
+    try {
+      assert.strictEqual(await python(mountpoint, privileges), "sound\n")
+    } finally {
+      await filesystem.close()
+      removeFolder(mountpoint)
+    }
   })
 
   it("that do not exist are refused", () => {
