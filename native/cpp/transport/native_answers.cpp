@@ -32,7 +32,8 @@ fuse_entry_param Session::told(const InodeEntry& entry) const {
   param.generation = entry.generation;
   param.attr = entry.attr;
   param.attr_timeout = told(entry.attrTimeout);
-  param.entry_timeout = told(entry.entryTimeout);
+  const bool keeps = entry.node != 0 || features().has(Feature::NegativeEntries);
+  param.entry_timeout = keeps ? told(entry.entryTimeout) : 0;
   return param;
 }
 

@@ -120,7 +120,8 @@ int Session::replyOk(RequestId id, uint64_t cookie) {
 
 fuse_entry_param Session::told(fuse_entry_param entry) const {
   entry.attr_timeout = told(entry.attr_timeout);
-  entry.entry_timeout = told(entry.entry_timeout);
+  const bool keeps = entry.ino != 0 || features().has(Feature::NegativeEntries);
+  entry.entry_timeout = keeps ? told(entry.entry_timeout) : 0;
   return entry;
 }
 
@@ -150,7 +151,8 @@ int Session::replyNegative(RequestId id, double timeout) {
   return reply(id, mask({Op::Lookup}), [&](const Pending& p) {
     inodes_.absent(p.asked, p.node, p.name, timeout);
     fuse_entry_param entry{};
-    entry.entry_timeout = features().has(Feature::NegativeEntries) ? told(timeout) : 0;
+    entry.entry_timeout = timeout;
+    entry = told(entry);
     fuse_reply_entry(p.request, &entry);
     return 0;
   });

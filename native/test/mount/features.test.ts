@@ -51,7 +51,7 @@ assert os.listdir("d/e") == []
 os.rmdir("d/e"); os.unlink("d/other"); os.unlink("d/later"); os.rmdir("d")
 print("sound")`
 
-const writes = 100
+const repetitions = 100
 
 const privileges = `
 def mode(path): return oct(os.stat(path).st_mode & 0o7777)
@@ -120,13 +120,29 @@ describe("features", () => {
         const offered = filesystem.session.features?.killPrivileges.offered === true
         await python(
           mountpoint,
-          `fd = os.open("file", os.O_WRONLY)\nfor i in range(${writes}): os.pwrite(fd, b"x", i)\nos.close(fd)`
+          `fd = os.open("file", os.O_WRONLY)\nfor i in range(${repetitions}): os.pwrite(fd, b"x", i)\nos.close(fd)`
         )
         const questions = filesystem.session.stats().ops["getxattr"]?.count ?? 0
         if (killPrivileges && !offered) context.skip("the kernel has no FUSE_HANDLE_KILLPRIV_V2")
         // Another one after somebody's stat, which brings new attributes.
         if (killPrivileges) assert.isAtMost(questions, 2)
-        else assert.isAtLeast(questions, writes)
+        else assert.isAtLeast(questions, repetitions)
+      } finally {
+        await filesystem.close()
+        removeFolder(mountpoint)
+      }
+    })
+  }
+
+  for (const negativeEntries of [true, false]) {
+    it(`look absent names up ${negativeEntries ? "once" : "each time"}`, async () => {
+      const mountpoint = temporaryFolder()
+      const filesystem = new MemoryFilesystem(mountpoint, { features: { negativeEntries } })
+      try {
+        await python(mountpoint, `for i in range(${repetitions}): assert not os.path.exists("absent")`)
+        const lookups = filesystem.session.stats().ops["lookup"]?.count ?? 0
+        if (negativeEntries) assert.isBelow(lookups, repetitions)
+        else assert.isAtLeast(lookups, repetitions)
       } finally {
         await filesystem.close()
         removeFolder(mountpoint)
