@@ -96,6 +96,8 @@ export class ContentStore extends Context.Service<
     written(content: ContentId): Effect.Effect<void, ContentError>
     /** Nobody has to look at the body's bytes again, and its row knows all of them: the kernel may serve it itself. */
     isTrusted(content: ContentId): boolean
+    /** Bytes may be written here without making room first, as of at most a second ago. */
+    readonly hasRoom: Effect.Effect<boolean>
     /** commit, then data and journal on the disk before it returns (power loss). */
     fsync(content: ContentId): Effect.Effect<void, ContentError>
     /** Needs a complete body (hydrate first): Incomplete otherwise. */

@@ -198,6 +198,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
       const body = bodies.get(content)
       return body !== undefined && body.trusted && body.unsaved === 0 && body.filling === 0
     },
+    hasRoom: Effect.map(Clock.currentTimeMillis, keeper.hasRoomToWrite),
     fsync: Effect.fnUntraced(function* (content) {
       yield* settling.fsync(yield* bodyOf(content))
     }),

@@ -112,7 +112,9 @@ export const make = (layers: {
       return yield* fail("Stale", `${item.name} was removed while it was opened`)
     }
     const { content: id } = body
-    return { stat: attributes.stat(current, id), content: id, trusted: content.isTrusted(id) }
+    // Where there is no room each write has to be refused, so we have to see them.
+    const trusted = content.isTrusted(id) && (!writable || (yield* content.hasRoom))
+    return { stat: attributes.stat(current, id), content: id, trusted }
   })
 
   /** Changes of a removed file are nobody's business but its handles'. */
