@@ -1,6 +1,7 @@
 /**
  * Two parties change the same few names at random, one through the mount, one through the API. When they rest and
  * `sync --wait` returned 0, mount and drive are the same tree, nothing is pending, and nothing goes on being sent.
+ * What waits for the user, because the version that was edited is gone, is done as the message asks.
  * A failure names its seed; `CONVERGENCE_SEEDS=7,8` runs those alone.
  */
 import { afterAll, assert, beforeAll, describe, test } from "vitest"
@@ -55,6 +56,21 @@ const changeRemotely = async (drive: Drive, folder: string, seed: number, count:
   }
 }
 
+/** The one thing that a user has to do: a file that was changed in part, and whose other parts nobody has any more. */
+const incomplete =
+  /^(\/.+): content: the version this file was edited from is gone .*: save the file again completely$/gm
+
+/** `sync --wait` until it returns 0, saving again what it asks to have saved. */
+const settle = async (mount: Mount): Promise<void> => {
+  for (let tries = 0; ; tries++) {
+    const end = await mount.cli(["sync", "--wait", "--timeout", "60", mount.path])
+    if (end.code === 0) return
+    const paths = Array.from(end.stdout.matchAll(incomplete), ([, path]) => path!)
+    if (paths.length === 0 || tries === 3) throw new Error(`sync: exit ${end.code}\n${end.stdout}\n${end.stderr}`)
+    for (const path of paths) await shell(`printf 'saved again' > '.${path}'`, { cwd: mount.path })
+  }
+}
+
 describe("two parties at random", () => {
   let harness: Harness
   let drive: Drive
@@ -67,20 +83,22 @@ describe("two parties at random", () => {
   }, 120_000)
   afterAll(() => harness.close(), 120_000)
 
+  let runs = 0
   for (const seed of seeds) {
     test(`seed ${seed} converges`, async () => {
-      const folder = `run-${seed}`
+      // A failed test runs once more on the same drive.
+      const folder = `run-${seed}-${++runs}`
       await shell(`mkdir ${folder}`, { cwd: mount.path })
-      await mount.sync()
+      await settle(mount)
       for (let round = 0; round < 3; round++) {
         await Promise.all([
           actor("random-changes", [`${mount.path}/${folder}`, String(seed * 10 + round), "60"]),
           changeRemotely(drive, folder, seed * 10 + round, 25)
         ])
       }
-      await mount.sync()
+      await settle(mount)
       // What was decided in the first sync (conflict copies, restored items) is sent in the second.
-      await mount.sync()
+      await settle(mount)
       assert.strictEqual((await mount.status()).pending.intents, 0)
       const [here, there] = [await mount.listing(), await drive.listing()]
       assert.deepStrictEqual(new Map([...there].toSorted()), new Map([...here].toSorted()))
