@@ -112,7 +112,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
   const versionOf = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<Version, TransferError> {
     const item = yield* itemOf(body)
     const { remoteId: id, cTag, hash, size } = item
-    if (id === null) return yield* new ContentError({ reason: "Gone", detail: `item ${body.ino} is not at the server` })
+    if (id === null) return yield* versionGone
     if (!isEdited(item)) return { id, cTag, hash, size }
     const remote = yield* Effect.catchIf(
       graph.item(id),
@@ -316,6 +316,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
   return downloads
 })
 
+/** Also what an item gets that is not at the server any more: its missing bytes were those of a version from there. */
 const versionGone = new GraphError({
   operation: "download",
   status: 412,

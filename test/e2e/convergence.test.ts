@@ -58,14 +58,14 @@ const changeRemotely = async (drive: Drive, folder: string, seed: number, count:
 
 /** The one thing that a user has to do: a file that was changed in part, and whose other parts nobody has any more. */
 const incomplete =
-  /^(\/.+): content: the version this file was edited from is gone .*: save the file again completely$/gm
+  /^(\/.+): (?:content|create): the version this file was edited from is gone .*: save the file again completely$/gm
 
 /** `sync --wait` until it returns 0, saving again what it asks to have saved. */
 const settle = async (mount: Mount): Promise<void> => {
   for (let tries = 0; ; tries++) {
     const end = await mount.cli(["sync", "--wait", "--timeout", "60", mount.path])
     if (end.code === 0) return
-    const paths = Array.from(end.stdout.matchAll(incomplete), ([, path]) => path!)
+    const paths = Array.from(end.stderr.matchAll(incomplete), ([, path]) => path!)
     if (paths.length === 0 || tries === 3) throw new Error(`sync: exit ${end.code}\n${end.stdout}\n${end.stderr}`)
     for (const path of paths) await shell(`printf 'saved again' > '.${path}'`, { cwd: mount.path })
   }

@@ -3,6 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
 import { GraphClient } from "../../src/graph/GraphClient.ts"
+import { baseLostReason } from "../../src/sync/contents.ts"
+import { Sync } from "../../src/sync/Sync.ts"
+import { rootIno } from "../../src/tree/Item.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import {
   atServer,
@@ -14,6 +17,7 @@ import {
   mkdir,
   onDevice,
   passing,
+  patch,
   poll,
   readText,
   remove,
@@ -114,6 +118,32 @@ describe("conflicts", () => {
       })
     )
   )
+
+  for (const [place, renamed] of [
+    ["in its place", "/doc.txt"],
+    ["and renamed", "/renamed.txt"]
+  ] as const) {
+    it.effect(`edited in part here ${place}, deleted there: it waits for a person to save it completely`, () =>
+      onDevice(
+        Effect.gen(function* () {
+          const admin = yield* DriveAdmin
+          yield* admin.putFile("/doc.txt", "base, never read here")
+          yield* poll
+          yield* patch("/doc.txt", 0, "mine")
+          if (renamed !== "/doc.txt") yield* rename("/doc.txt", renamed)
+          yield* admin.delete("/doc.txt")
+          yield* poll
+          const left = yield* passing((yield* Sync).flush(rootIno, 60_000))
+          assert.deepStrictEqual(new Set(left.map(({ path }) => path)), new Set([renamed]))
+          assert.strictEqual(left[0]?.reason, baseLostReason)
+          assert.deepStrictEqual(yield* atServer, [])
+          yield* write(renamed, "whole again")
+          yield* settle
+          assert.strictEqual(yield* textAtServer(renamed), "whole again")
+        })
+      )
+    )
+  }
 
   it.effect("deleted here, edited there: it comes back", () =>
     onDevice(
