@@ -183,7 +183,10 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
 
   /** Gives up its name at the server for another item of a circle; its own move brings it to its place later. */
   const stepAside = Effect.fnUntraced(function* (item: Item, id: ItemId): Effect.fn.Return<void, SyncError> {
-    yield* tree.applyItem(yield* update(id, { name: asideName(item) }, item.eTag))
+    const updated = yield* Effect.result(update(id, { name: asideName(item) }, item.eTag))
+    if (updated._tag === "Success") yield* tree.applyItem(updated.success)
+    else if (isNotFound(updated.failure)) yield* vanished(item, id)
+    else return yield* updated.failure
   })
 
   return { createFolder, move, setTimes, remove, stepAside, parentIdOf }

@@ -145,6 +145,24 @@ describe("conflicts", () => {
     )
   }
 
+  it.effect("a folder moved into a new one of its name here, deleted there: both are created", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.createFolder("/b")
+        yield* poll
+        yield* admin.delete("/b")
+        yield* mkdir("/new")
+        yield* rename("/b", "/new/b")
+        yield* rename("/new", "/b")
+        yield* write("/b/b/file", "mine")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/b/", "/b/b/", "/b/b/file"])
+        assert.deepStrictEqual(yield* here, ["/b/", "/b/b/", "/b/b/file"])
+      })
+    )
+  )
+
   it.effect("deleted here, edited there: it comes back", () =>
     onDevice(
       Effect.gen(function* () {
