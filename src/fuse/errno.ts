@@ -37,7 +37,6 @@ const table: Record<FsErrorReason, number> = {
   Stale: errno.ESTALE,
   Offline: errno.ENETUNREACH,
   TimedOut: errno.ETIMEDOUT,
-  // The mount is about to go: "device or resource busy" is what a person can act on.
   Interrupted: errno.EINTR,
   Io: errno.EIO
 }
