@@ -60,8 +60,6 @@ export interface FuseSessionOptions {
 
 export interface FuseStats {
   readonly session: SessionStats
-  /** Why the kernel does not serve files itself; undefined when it does. */
-  readonly passthroughRefusal: string | undefined
   /** Inodes the kernel holds. */
   readonly nodes: number
   readonly handles: number
@@ -154,13 +152,10 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
   return FuseSession.of({
     mountpoint: options.mountpoint,
     closed,
-    stats: Effect.sync(() => ({
-      session: session.stats(),
-      passthroughRefusal: session.passthroughRefusal(),
-      nodes: session.stats().native.held,
-      handles: handles.size,
-      running: dispatch.running()
-    })),
+    stats: Effect.sync(() => {
+      const counted = session.stats()
+      return { session: counted, nodes: counted.native.held, handles: handles.size, running: dispatch.running() }
+    }),
     features: () => session.features ?? {},
     drain: (limit) => Effect.sync(() => void shutdown(session, { reason: "drain", drain: limit, unmount: deadline })),
     unmount: (how) => unmount(session, how)

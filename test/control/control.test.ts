@@ -110,7 +110,7 @@ const daemon = (flush: Effect.Effect<typeof unsynced>) =>
       })
     }),
     partly(FuseSession, {
-      stats: Effect.succeed({ session, nodes: 1, handles: 0, passthroughRefusal: undefined, running: [] }),
+      stats: Effect.succeed({ session, nodes: 1, handles: 0, running: [] }),
       features: () => ({ epoch: { offered: true, active: false } })
     }),
     partly(ContentStore, { usage: Effect.succeed({ bytes: 10, limit: 100, files: 2 }) })

@@ -98,6 +98,8 @@ const run = Effect.fnUntraced(function* (command: Command) {
       return yield* Deferred.await((yield* FuseSession).closed)
     case "stats":
       return yield* (yield* FuseSession).stats
+    case "features":
+      return (yield* FuseSession).features()
   }
 })
 

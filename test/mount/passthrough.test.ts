@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Features } from "@onemount/fuse-native"
 import type { TestContext } from "vitest"
 import { MountedDrive } from "./MountedDrive.ts"
 
@@ -7,7 +8,6 @@ const text = "0123456789abcdef".repeat(125_000)
 const size = text.length
 
 interface Stats {
-  readonly passthroughRefusal?: string
   readonly session: { readonly ops: Readonly<Record<string, { readonly count: number }>> }
 }
 
@@ -20,8 +20,8 @@ const count = Effect.fnUntraced(function* (op: string) {
 /** Skips the test where the kernel cannot serve files itself. */
 const passing = Effect.fnUntraced(function* ({ skip }: TestContext) {
   const { ask } = yield* MountedDrive
-  const { passthroughRefusal } = yield* ask<Stats>({ command: "stats" })
-  if (passthroughRefusal !== undefined) skip(`no passthrough here: ${passthroughRefusal}`)
+  const { passthrough } = yield* ask<Features>({ command: "features" })
+  if (!passthrough.active) skip(passthrough.offered ? "passthrough was refused here" : "the kernel has no passthrough")
 })
 
 let made = 0

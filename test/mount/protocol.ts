@@ -26,4 +26,4 @@ export type Command =
   | { readonly command: "drain" }
   /** Why the connection ended; waits for that. */
   | { readonly command: "closed" }
-  | { readonly command: "stats" }
+  | { readonly command: "stats" | "features" }
