@@ -99,12 +99,12 @@ export class Filesystem extends Context.Service<
     ): Effect.Effect<void, FsError>
     unlink(parent: Ino, name: string): Effect.Effect<void, FsError>
     rmdir(parent: Ino, name: string): Effect.Effect<void, FsError>
-    /** renameat2 with its flags: 0, NOREPLACE (1), EXCHANGE (2). */
+    /** renameat2 with its flags: 0, NOREPLACE (1), EXCHANGE (2). Returns the item that is at `to` now. */
     rename(
       from: { readonly parent: Ino; readonly name: string },
       to: { readonly parent: Ino; readonly name: string },
       flags: number
-    ): Effect.Effect<void, FsError>
+    ): Effect.Effect<Ino, FsError>
     getXattr(ino: Ino, name: string): Effect.Effect<Uint8Array, FsError>
     listXattrs(ino: Ino): Effect.Effect<ReadonlyArray<string>, FsError>
     setXattr(ino: Ino, name: string, value: Uint8Array, flags: number): Effect.Effect<void, FsError>

@@ -26,7 +26,8 @@ export interface Namespace {
   add(place: Place, kind: "file" | "directory", mode: number): Effect.Effect<Item, FsError>
   unlink(place: Place): Effect.Effect<void, FsError>
   rmdir(place: Place): Effect.Effect<void, FsError>
-  rename(from: Place, to: Place, flags: number): Effect.Effect<void, FsError>
+  /** Returns the item that is at `to` now. */
+  rename(from: Place, to: Place, flags: number): Effect.Effect<Ino, FsError>
   /** Why the last name was refused in a directory, for people who only saw EINVAL. */
   refusal(directory: Ino): string | undefined
 }
@@ -104,18 +105,18 @@ export const make = (layers: {
     if (target?.kind === "directory" && (flags & renameExchange) === 0) yield* directories.complete(target)
   })
 
-  const decide = Effect.fnUntraced(function* (from: Place, to: Place, flags: number): Effect.fn.Return<void, FsError> {
+  const decide = Effect.fnUntraced(function* (from: Place, to: Place, flags: number): Effect.fn.Return<Ino, FsError> {
     const source = tree.child(from.parent, from.name)
     const target = tree.child(to.parent, to.name)
     if (source === undefined) return yield* fail("NotFound", from.name)
     if (source.kind === "other") return yield* fail("NotPermitted", `${from.name} can only be moved on the web`)
-    if ((flags & renameExchange) !== 0) return yield* exchange(source, target, from, to)
+    if ((flags & renameExchange) !== 0) return yield* Effect.as(exchange(source, target, from, to), source.ino)
     if (target !== undefined && target.ino !== source.ino) {
       if ((flags & renameNoReplace) !== 0) return yield* fail("Exists", to.name)
       yield* replaceable(source, target)
     }
-    if (target?.ino === source.ino && source.name === to.name) return
-    yield* move(source, target, from, to)
+    if (target?.ino === source.ino && source.name === to.name) return source.ino
+    return yield* Effect.as(move(source, target, from, to), source.ino)
   })
 
   /** rename(2): what may be put in the place of what. */
@@ -161,11 +162,11 @@ export const make = (layers: {
     yield* Effect.mapError(tree.exchange(source.ino, target.ino, now), fromTree)
   })
 
-  const rename = Effect.fnUntraced(function* (from: Place, to: Place, flags: number): Effect.fn.Return<void, FsError> {
+  const rename = Effect.fnUntraced(function* (from: Place, to: Place, flags: number): Effect.fn.Return<Ino, FsError> {
     const known = renameNoReplace | renameExchange
     if ((flags & ~known) !== 0 || flags === known) return yield* fail("InvalidArgument", `rename flags ${flags}`)
     yield* learn(from, to, flags)
-    yield* decide(from, to, flags)
+    return yield* decide(from, to, flags)
   })
 
   return { add, unlink, rmdir, rename, refusal: (directory) => refusals.get(directory) }

@@ -193,10 +193,8 @@ export const make = (layers: RequestLayers) => {
     const old = [...(yield* dentriesOf(parent, name)), ...(yield* dentriesOf(newParent, newName))]
     const from = { parent: nodes.ino(parent), name }
     const to = { parent: nodes.ino(newParent), name: newName }
-    yield* filesystem.rename(from, to, flags)
-    const moved = yield* Effect.catch(filesystem.lookup(to.parent, newName), () => Effect.undefined)
-    const cookie = moved === undefined ? 0 : Replies.cookieOf(moved.item.ino)
-    const done: Reply = (session, id) => session.replyOk(id, cookie)
+    const moved = yield* filesystem.rename(from, to, flags)
+    const done: Reply = (session, id) => session.replyOk(id, Replies.cookieOf(moved))
     return thenInvalidate(done, [...old, ...nowPresent(newParent, newName)])
   })
 

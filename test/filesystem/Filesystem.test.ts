@@ -174,10 +174,10 @@ describe("Filesystem: entries", () => {
       assert.strictEqual(yield* reasonOf(fs.rename(at("file"), at("a|b"), 0)), "NameInvalid")
       assert.strictEqual(yield* reasonOf(fs.rename(at("file"), at("tmp.local"), 2)), "NotFound")
       const file = (yield* fs.lookup(rootIno, "file")).item.ino
-      yield* fs.rename(at("file"), at("file"), 0)
-      yield* fs.rename(at("file"), at("other"), 0)
+      assert.strictEqual(yield* fs.rename(at("file"), at("file"), 0), file)
+      assert.strictEqual(yield* fs.rename(at("file"), at("other"), 0), file)
       assert.strictEqual((yield* fs.lookup(rootIno, "other")).item.ino, file)
-      yield* fs.rename(at("other"), at("dir"), 2)
+      assert.strictEqual(yield* fs.rename(at("other"), at("dir"), 2), file)
       assert.strictEqual((yield* fs.lookup(rootIno, "dir")).item.ino, file)
       yield* fs.rename(at("empty"), at("sub", directory), 0)
       assert.deepStrictEqual((yield* names(rootIno)).sort(), ["dir", "other"])
