@@ -8,8 +8,8 @@
  */
 import { Clock, Context, Effect, FileSystem, Layer, Stream } from "effect"
 import type { PlatformError } from "effect/PlatformError"
-import { QuickXorHash } from "../platform/QuickXorHash.ts"
 import { type ApiError, attempt, invalidRequest, quotaLimitReached, tooLarge } from "./ApiError.ts"
+import { ContentHash, type Digests, digestNames } from "./ContentHash.ts"
 import { derivedBytes } from "./DerivedContent.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
@@ -20,6 +20,7 @@ export interface StoredContent {
   readonly size: number
   /** quickXorHash, base64. */
   readonly hash: string
+  readonly digests: Digests
 }
 
 /** In bytes. */
@@ -51,11 +52,13 @@ export class ContentFiles extends Context.Service<
       id: number,
       offset: number,
       body: Stream.Stream<Uint8Array, unknown>,
-      hash: QuickXorHash,
+      hash: ContentHash,
       limit: number
     ): Effect.Effect<number, ApiError>
     /** Bytes of a content; the file is opened when the stream starts and closed when it ends. */
     read(id: number, range: ContentRange): Stream.Stream<Uint8Array, ConnectionCut>
+    /** The hash of the first `length` bytes of a content, which are read for it; lets others run between chunks. */
+    hash(id: number, length: number): Effect.Effect<ContentHash, ConnectionCut>
     /** Size of a content that is still served; undefined once it is gone. */
     sizeOf(id: number): number | undefined
     /** Removes the file of an unfinished content, if there is one. */
@@ -106,7 +109,7 @@ const fromPlatform = (error: PlatformError): Effect.Effect<never, ApiError> => {
 
 const makeContentFiles = (
   fs: FileSystem.FileSystem,
-  { db, contentDir }: DriveStore["Service"],
+  { db, contentDir, kind }: DriveStore["Service"],
   settings: DriveSettings
 ): ContentFiles["Service"] => {
   const pathOf = (id: number): string => `${contentDir}/${id}`
@@ -118,6 +121,7 @@ const makeContentFiles = (
   const derived = db.prepare<{ readonly derived: number | null }>("SELECT derived FROM contents WHERE id = ?")
   const old = db.prepare<{ readonly id: number }>("SELECT id FROM contents WHERE retired < ? LIMIT ?")
   const forget = db.prepare("DELETE FROM contents WHERE id = ?")
+  const names = digestNames(kind, settings)
   let next = (lastNumber.get()?.last ?? 0) + 1
 
   const discard = (id: number) => Effect.orDie(fs.remove(pathOf(id), { force: true }))
@@ -146,13 +150,13 @@ const makeContentFiles = (
           return yield* tooLarge(`The content is larger than ${limit} bytes.`)
         }
         const id = next++
-        const hash = new QuickXorHash()
+        const hash = ContentHash.make(names)
         const receive = Effect.gen(function* () {
           const written = yield* writeAt(id, 0, body, hash, limit)
           if (expected !== undefined && written !== expected) return yield* bodyBroken()
         })
         return yield* restore(receive).pipe(
-          Effect.andThen(() => commit({ id, size: hash.length, hash: hash.digestBase64() })),
+          Effect.andThen(() => commit({ id, size: hash.length, hash: hash.quickXor(), digests: hash.digests() })),
           Effect.onError(() => discard(id))
         )
       })
@@ -169,6 +173,18 @@ const makeContentFiles = (
       return key === undefined || key === null ? readFile(id, range) : readDerived(key, range)
     })
 
+  const hashOf: ContentFiles["Service"]["hash"] = Effect.fnUntraced(function* (id, length) {
+    const hash = ContentHash.make(names)
+    const add = (chunk: Uint8Array) =>
+      Effect.andThen(
+        Effect.sync(() => hash.update(chunk)),
+        Effect.yieldNow
+      )
+    // A content without bytes may have no file yet.
+    if (length > 0) yield* Stream.runForEach(read(id, { offset: 0, length }), add)
+    return hash
+  })
+
   const sweepRetired = Effect.fnUntraced(function* (now: number) {
     const gone = yield* attempt(() => old.all(now - settings.contentRetention, sweepBatch))
     if (gone.length === 0) return
@@ -181,6 +197,7 @@ const makeContentFiles = (
     store,
     writeAt,
     read,
+    hash: hashOf,
     sizeOf: (id) => size.get(id)?.size,
     discard,
     sweep: (now) => Effect.catch(sweepRetired(now), (error) => Effect.logWarning("Old content was not removed", error))

@@ -124,7 +124,7 @@ const liveItem = (row: ItemRow, context: ShapeContext): Record<string, unknown> 
     }
   }
   if (row.facet !== null) addFacet(item, row, context)
-  else if (row.kind === "file") item["file"] = fileFacet(row)
+  else if (row.kind === "file") item["file"] = fileFacet(row, model)
   else {
     item["folder"] = folderFacet(row)
     const special = specialName(row, model.table.rootId)
@@ -139,7 +139,13 @@ const addFacet = (item: Record<string, unknown>, row: ItemRow, context: ShapeCon
   if (row.facet === "shortcut") item["remoteItem"] = remoteItem(context.shortcutTarget(row), context.webOrigin)
 }
 
-const fileFacet = (row: ItemRow): Json => ({ mimeType: mimeType(row.name), hashes: { quickXorHash: row.hash } })
+const fileFacet = ({ name, hash, content }: ItemRow, { digests }: DriveModel["Service"]): Json => {
+  const { sha256, sha1 } = digests.of(content ?? 0)
+  return {
+    mimeType: mimeType(name),
+    hashes: { quickXorHash: hash, sha256Hash: sha256 ?? undefined, sha1Hash: sha1 ?? undefined }
+  }
+}
 
 const folderFacet = (row: ItemRow): Json => ({ childCount: row.children })
 
@@ -152,7 +158,7 @@ const remoteItem = ({ driveId, itemId, model, row }: ShortcutTarget, webOrigin: 
     name: row.name,
     size: row.size,
     webUrl: `${webOrigin}/?id=${encodeURIComponent(itemId)}`,
-    ...(row.kind === "file" ? { file: fileFacet(row) } : { folder: folderFacet(row) }),
+    ...(row.kind === "file" ? { file: fileFacet(row, model) } : { folder: folderFacet(row) }),
     fileSystemInfo: {
       createdDateTime: timestamp(row.fs_created),
       lastModifiedDateTime: timestamp(row.fs_modified)

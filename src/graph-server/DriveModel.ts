@@ -9,6 +9,8 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import type { Change, Conditions, ConflictBehavior, ContentTarget, ItemPatch, Made } from "./Change.ts"
 import type { StoredContent } from "./ContentFiles.ts"
+import { digestNames } from "./ContentHash.ts"
+import { type DigestTable, makeDigestTable } from "./DigestTable.ts"
 import { makeDriveQuota, type Quota } from "./DriveQuota.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { type DriveLabel, DriveStore } from "./DriveStore.ts"
@@ -34,6 +36,8 @@ export class DriveModel extends Context.Service<
     readonly table: ItemTable
     readonly tags: ItemTags
     readonly versions: ItemVersions
+    /** Hashes of contents besides quickXorHash. */
+    readonly digests: DigestTable
     /** Makes several changes one. */
     transaction<A>(f: () => A): A
     /** The live item, or 404. */
@@ -111,6 +115,7 @@ const makeModel = (
     table,
     tags,
     versions,
+    digests: makeDigestTable(db, digestNames(kind, settings)),
     transaction: (f) => db.transaction(f),
     require: lookup.require,
     resolve: lookup.resolve,

@@ -32,6 +32,8 @@ export interface DriveSettings {
   readonly encodePaths: boolean | undefined
   /** Whether content for a path makes the folders that are missing on the way; reports differ. */
   readonly createParents: boolean
+  /** Whether a personal drive makes sha1Hash as well, as all of them did until 2023. */
+  readonly sha1Hash: boolean
   /** Whether the part of a fragment that arrived before the connection broke is kept. */
   readonly keepPartialFragments: boolean
   /** Whether upload and download URLs answer 401 to an Authorization header, as some of the service's hosts do. */
@@ -58,6 +60,7 @@ export const defaultSettings: DriveSettings = {
   pageSize: 200,
   encodePaths: undefined,
   createParents: false,
+  sha1Hash: false,
   keepPartialFragments: false,
   refuseAuthorization: false,
   rewriteOffice: false

@@ -13,7 +13,7 @@
  * Assumptions. One process has the folder open. A change is one SQLite transaction, and content is complete on disk
  * before the transaction that refers to it, so the state survives kill -9 at any point; left-over files are swept at
  * start. A drive is personal or business from its making on: ids, tags, paths in references, and what deleted items say
- * differ between them (ItemTags, DriveItemShape); quickXorHash is the only hash of either. Where the service is not known
+ * differ between them (ItemTags, DriveItemShape), and so do the hashes of contents (ContentHash). Where the service is not known
  * to be one way, the drive takes the stricter one: parents of a path are not created unless DriveSettings.createParents
  * says so, a conflict is a 409, a bad name a 400.
  */

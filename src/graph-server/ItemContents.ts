@@ -14,7 +14,7 @@ type Stamps = Pick<Change, "now" | "times">
 
 export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
   const { db, table, lookup, places, versions, bin, quota, precise } = parts
-  const insertContent = db.prepare("INSERT INTO contents (id, size, hash) VALUES (?, ?, ?)")
+  const insertContent = db.prepare("INSERT INTO contents (id, size, hash, sha256, sha1) VALUES (?, ?, ?, ?, ?)")
 
   /** The item that the target names; undefined when there is none yet. */
   const existingAt = (target: ContentTarget): ItemRow | undefined => {
@@ -45,7 +45,7 @@ export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
     return conflict === "replace" ? existing : undefined
   }
 
-  const replaceContent = (row: ItemRow, content: StoredContent, { now, times }: Stamps): ItemRow => {
+  const replaceContent = (row: ItemRow, content: Omit<StoredContent, "digests">, { now, times }: Stamps): ItemRow => {
     versions.keep(row, now)
     if (row.parent !== null) places.bumpUpwards(lookup.require(row.parent), content.size - row.size)
     table.save(row.id, {
@@ -69,7 +69,7 @@ export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
       const existing = checkTarget(target, change.conflict, change.conditions ?? {})
       quota.checkRoom(content.size - (existing?.size ?? 0))
       bin.sweep(change.now)
-      insertContent.run(content.id, content.size, content.hash)
+      insertContent.run(content.id, content.size, content.hash, content.digests.sha256, content.digests.sha1)
       if (existing !== undefined) return { item: replaceContent(existing, content, change), created: false }
       if ("item" in target) throw itemNotFound()
       const parent = creation.ensureFolders(target.parent, target.folders ?? [], { now: change.now, conflict: "fail" })

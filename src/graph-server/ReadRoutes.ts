@@ -1,6 +1,6 @@
 /** Reading items: one, its children, delta. */
 import { type ApiError, attempt, invalidRequest, notSupported } from "./ApiError.ts"
-import type { Effect } from "effect"
+import { Effect } from "effect"
 import { type Call, contextUrl, empty, json, linkWith, topOf } from "./Call.ts"
 import type { Json } from "./DriveItemShape.ts"
 import { type DriveParts, find, shaperFor } from "./DriveParts.ts"
@@ -13,9 +13,22 @@ import { thumbnailSets } from "./ThumbnailRoutes.ts"
 
 type Reply = Effect.Effect<DriveResponse, ApiError>
 
-export const getItem = (parts: DriveParts, call: Call, address: ItemAddress): Reply =>
-  attempt(() => {
-    const row = find(parts, address)
+/** Contents up to so many bytes are hashed for whoever asks for the item: a fraction of a second. */
+const hashedOnDemand = 64 * 1024 * 1024
+
+/** Works out what the drive makes of a content and has not made of this one: generated, or of a time before. */
+const settleDigests = Effect.fnUntraced(function* ({ model, contents }: DriveParts, { content, size }: ItemRow) {
+  if (content === null || size === 0 || size > hashedOnDemand || !model.digests.lacks(content)) return
+  const hash = yield* contents.hash(content, size)
+  yield* attempt(() => model.digests.remember(content, hash.digests()))
+})
+
+export const getItem = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
+  const row = yield* attempt(() => find(parts, address))
+  yield* Effect.catchTag(settleDigests(parts, row), "ConnectionCut", (error) =>
+    Effect.logWarning("A content was not hashed", error)
+  )
+  return yield* attempt(() => {
     const known = call.request.headers["if-none-match"]
     if (known !== undefined && parts.model.tags.matches(known, row)) return empty(304)
     const context = contextUrl(call, `drives('${parts.model.driveId}')/items/$entity`)
@@ -29,6 +42,7 @@ export const getItem = (parts: DriveParts, call: Call, address: ItemAddress): Re
       ...(page.next === undefined ? {} : { "children@odata.nextLink": `${next}?$skiptoken=${page.next}` })
     })
   })
+})
 
 const expanded = (call: Call): ReadonlySet<string> => new Set((call.query.get("expand") ?? "").split(","))
 

@@ -8,10 +8,10 @@
  */
 import { randomBytes } from "node:crypto"
 import { Clock, Context, Effect, Layer, Semaphore, Stream } from "effect"
-import { QuickXorHash } from "../platform/QuickXorHash.ts"
 import { type ApiError, attempt, invalidRange, invalidRequest, itemNotFound, tooLarge } from "./ApiError.ts"
 import type { ConflictBehavior, ContentTarget } from "./Change.ts"
 import { ContentFiles } from "./ContentFiles.ts"
+import type { ContentHash } from "./ContentHash.ts"
 import { DriveModel } from "./DriveModel.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
@@ -99,12 +99,12 @@ const makeUploadSessions = (
 ): UploadSessions["Service"] => {
   const rows = makeSessionTable(db)
   /** Who is writing, and the hash of what has been received; rebuilt from the file when the process is new. */
-  const active = new Map<string, { readonly lock: Semaphore.Semaphore; hash: QuickXorHash }>()
+  const active = new Map<string, { readonly lock: Semaphore.Semaphore; hash: ContentHash | undefined }>()
 
   const entry = (id: string) => {
     const known = active.get(id)
     if (known !== undefined) return known
-    const made = { lock: Semaphore.makeUnsafe(1), hash: new QuickXorHash() }
+    const made = { lock: Semaphore.makeUnsafe(1), hash: undefined }
     active.set(id, made)
     return made
   }
@@ -143,18 +143,15 @@ const makeUploadSessions = (
   }
 
   /** The hash of the first `received` bytes, from memory or from the file. */
-  const hashOf = Effect.fnUntraced(function* (row: SessionRow, remembered: QuickXorHash) {
-    if (remembered.length === row.received) return remembered.clone()
-    const hash = new QuickXorHash()
-    const stored = contents.read(row.content, { offset: 0, length: row.received })
-    yield* Effect.orDie(Stream.runForEach(stored, (chunk) => Effect.sync(() => void hash.update(chunk))))
-    return hash
-  })
+  const hashOf = (row: SessionRow, remembered: ContentHash | undefined): Effect.Effect<ContentHash> =>
+    remembered?.length === row.received
+      ? Effect.sync(() => remembered.clone())
+      : Effect.orDie(contents.hash(row.content, row.received))
 
-  const complete = (row: SessionRow, size: number, hash: QuickXorHash, instead?: CommitTarget) =>
+  const complete = (row: SessionRow, size: number, hash: ContentHash, instead?: CommitTarget) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const stored = { id: row.content, size, hash: hash.digestBase64() }
+      const stored = { id: row.content, size, hash: hash.quickXor(), digests: hash.digests() }
       const done = yield* attempt(() =>
         db.transaction(() => {
           // Without its row the session was cancelled or swept meanwhile, and its file with it.
@@ -169,7 +166,11 @@ const makeUploadSessions = (
       return { _tag: "Completed" as const, ...done }
     })
 
-  const accept = Effect.fnUntraced(function* (id: string, fragment: Fragment, session: { hash: QuickXorHash }) {
+  const accept = Effect.fnUntraced(function* (
+    id: string,
+    fragment: Fragment,
+    session: { hash: ContentHash | undefined }
+  ) {
     const { range } = fragment
     const row = yield* requireRow(id)
     yield* checkFragment(row, range)

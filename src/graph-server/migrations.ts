@@ -133,5 +133,8 @@ export const migrations: ReadonlyArray<Migration> = [
      url TEXT NOT NULL,
      client_state TEXT,
      expires INTEGER NOT NULL
-   ) STRICT`
+   ) STRICT`,
+  // Hashes besides quickXorHash, in upper-case hex; null while nobody has worked them out.
+  `ALTER TABLE contents ADD COLUMN sha256 TEXT;
+   ALTER TABLE contents ADD COLUMN sha1 TEXT`
 ]

@@ -14,7 +14,10 @@ export interface Item {
   readonly deleted?: { readonly state: string }
   readonly root?: object
   readonly folder?: { readonly childCount: number }
-  readonly file?: { readonly mimeType: string; readonly hashes: { readonly quickXorHash: string } }
+  readonly file?: {
+    readonly mimeType: string
+    readonly hashes: { readonly quickXorHash: string; readonly sha256Hash?: string; readonly sha1Hash?: string }
+  }
   readonly parentReference: {
     readonly driveId: string
     readonly driveType: string

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -52,7 +53,9 @@ describe("a drive in a folder", () => {
           assert.deepStrictEqual((yield* get(first.uploadUrl)).body.nextExpectedRanges, [`${unit}-`])
           const headers = { "content-range": `bytes ${unit}-${bytes.length - 1}/${bytes.length}` }
           const done = yield* put(first.uploadUrl, bytes.subarray(unit), { headers })
-          assert.deepStrictEqual([done.status, done.body.file?.hashes.quickXorHash], [201, quickXorHash(bytes)])
+          const sha256Hash = createHash("sha256").update(bytes).digest("hex").toUpperCase()
+          const hashes = { quickXorHash: quickXorHash(bytes), sha256Hash }
+          assert.deepStrictEqual([done.status, done.body.file?.hashes], [201, hashes])
           const { items } = yield* deltaPass(first.deltaLink)
           assert.deepStrictEqual(
             items.map(({ name }) => name),
@@ -60,6 +63,28 @@ describe("a drive in a folder", () => {
           )
         })
       )
+    })
+  )
+
+  it.live("opens one that an earlier version made, and makes the hashes that version did not", () =>
+    Effect.gen(function* () {
+      const dir = yield* temporaryFolder
+      const path = "/me/drive/root:/old.txt"
+      const made = yield* opened(dir, put(`${path}:/content`, "old"))
+      const raw = new DatabaseSync(join(dir, "drive.db"))
+      raw.exec(`ALTER TABLE contents DROP COLUMN sha256;
+                ALTER TABLE contents DROP COLUMN sha1;
+                PRAGMA user_version = 6`)
+      raw.close()
+      const listed = yield* opened(dir, get("/me/drive/root/children"))
+      assert.deepStrictEqual(listed.body.value[0]?.file?.hashes, {
+        quickXorHash: made.body.file?.hashes.quickXorHash ?? ""
+      })
+      const alone = yield* opened(dir, get(path))
+      assert.deepStrictEqual(alone.body.file, made.body.file)
+      assert.isDefined(alone.body.file?.hashes.sha256Hash)
+      const again = yield* opened(dir, get("/me/drive/root/children"))
+      assert.deepStrictEqual(again.body.value[0]?.file, made.body.file)
     })
   )
 
