@@ -8,6 +8,7 @@
  */
 import { Semaphore } from "effect"
 import { ContentId, type ContentStatus, type ContentTable, type Extents } from "@onemount/fuse-native"
+import type { BoundedMap } from "../platform/BoundedMap.ts"
 import { type ContentKey, type Ino, type Item } from "../tree/Item.ts"
 import { versionOf } from "../tree/BodyTable.ts"
 import type { Tree } from "../tree/Tree.ts"
@@ -62,8 +63,8 @@ export interface Store {
   readonly rows: ContentRows
   readonly keeper: Keeper
   readonly bodies: Map<ContentId, Body>
-  /** Hashes of generations that were computed before; bounded. */
-  readonly hashes: Map<ContentKey, { readonly generation: number; readonly hash: string }>
+  /** Hashes of generations that were computed before. */
+  readonly hashes: BoundedMap<ContentKey, { readonly generation: number; readonly hash: string }>
   readonly timing: { readonly window: number; readonly maxWait: number }
 }
 

@@ -2,6 +2,7 @@
 import { Cause, Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import { ContentId, ContentTable } from "@onemount/fuse-native"
 import { supervise } from "../lifecycle/supervise.ts"
+import { BoundedMap } from "../platform/BoundedMap.ts"
 import type { Ino, Item } from "../tree/Item.ts"
 import { MountDatabase } from "../tree/MountDatabase.ts"
 import { versionOf } from "../tree/BodyTable.ts"
@@ -20,6 +21,7 @@ import { makeSpareFiles } from "./SpareFiles.ts"
 import { takeSnapshot, verifyBody } from "./snapshots.ts"
 
 const GiB = 1024 ** 3
+const hashesKept = 1_000
 
 export const makeContentStore = Effect.fnUntraced(function* (options: ContentStoreOptions) {
   const tree = yield* Tree
@@ -31,7 +33,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   yield* recover({ tree, files, rows, timing }, isNew)
 
   const bodies = new Map<ContentId, Body>()
-  const hashes: Store["hashes"] = new Map()
+  const hashes: Store["hashes"] = new BoundedMap(hashesKept)
   const total = (yield* attempt(`use ${directory}`, () => files.disk())).total
   const keeper = yield* makeKeeper({
     budget: { limit: options.limit ?? Math.min(20 * GiB, Math.floor(total / 10)), reserve: options.reserve ?? 0 },

@@ -14,8 +14,6 @@ import { attempt, attemptPromise } from "./errors.ts"
 import * as extents from "./extents.ts"
 import type { Settling } from "./settle.ts"
 
-const hashesKept = 1_000
-
 /** The snapshot lives as long as the scope; `body` has to be open for that time. */
 export const takeSnapshot = Effect.fnUntraced(function* (
   store: Store,
@@ -80,10 +78,7 @@ const hashOf = Effect.fnUntraced(function* (
   if (length !== size) {
     return yield* new ContentError({ reason: "Io", detail: `body ${key} has ${length} of ${size} bytes` })
   }
-  hashes.delete(key)
   hashes.set(key, { generation, hash })
-  const oldest = hashes.keys().next()
-  if (hashes.size > hashesKept && oldest.done !== true) hashes.delete(oldest.value)
   return hash
 })
 

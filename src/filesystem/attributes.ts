@@ -9,7 +9,7 @@ import type { ContentStore } from "../content/ContentStore.ts"
 import type { Time } from "../graph/DriveItem.ts"
 import type { Ino, Item } from "../tree/Item.ts"
 import type { Tree } from "../tree/Tree.ts"
-import { BoundedMap } from "./BoundedMap.ts"
+import { BoundedMap } from "../platform/BoundedMap.ts"
 import type { Stat } from "./Filesystem.ts"
 import type { FilesystemConfig } from "./FilesystemConfig.ts"
 

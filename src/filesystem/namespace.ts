@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect"
 import type { Ino, Item } from "../tree/Item.ts"
 import type { Tree } from "../tree/Tree.ts"
-import { BoundedMap } from "./BoundedMap.ts"
+import { BoundedMap } from "../platform/BoundedMap.ts"
 import type { Directories } from "./directories.ts"
 import { fromTree } from "./errors.ts"
 import { FsError } from "./FsError.ts"

@@ -19,7 +19,7 @@
  * Assumption: inode numbers are never reused (the tree's rowids are not).
  */
 import type { NodeId, Session } from "@onemount/fuse-native"
-import { BoundedMap } from "../filesystem/BoundedMap.ts"
+import { BoundedMap } from "../platform/BoundedMap.ts"
 import { Ino } from "../tree/Item.ts"
 
 /** A dentry of the kernel. */

@@ -3,12 +3,13 @@
  * its run, whoever reads. Bounded, the least recently used body is forgotten first.
  */
 import type { ByteRange } from "../graph/GraphClient.ts"
+import { BoundedMap } from "../platform/BoundedMap.ts"
 import type { ContentKey } from "../tree/Item.ts"
 
 const bodiesKept = 1_000
 
 export class SequentialRuns {
-  readonly #fronts = new Map<ContentKey, { readonly start: number; readonly end: number }>()
+  readonly #fronts = new BoundedMap<ContentKey, { readonly start: number; readonly end: number }>(bodiesKept)
 
   /** Bytes brought in sequence right before `offset`; 0 for a jump. */
   before(key: ContentKey, offset: number): number {
@@ -19,9 +20,6 @@ export class SequentialRuns {
   /** `range` is being brought. */
   extend(key: ContentKey, { offset, length }: ByteRange): void {
     const start = offset - this.before(key, offset)
-    this.#fronts.delete(key)
     this.#fronts.set(key, { start, end: offset + length })
-    const oldest = this.#fronts.keys().next()
-    if (this.#fronts.size > bodiesKept && oldest.done !== true) this.#fronts.delete(oldest.value)
   }
 }

@@ -1,15 +1,15 @@
 /**
  * What was read last from the database, by key: one operation looks at the same few rows a dozen times, and making a
- * row's object costs more than finding it. Forgotten in the order in which they came, all of them when changes are taken
- * back.
+ * row's object costs more than finding it. Bounded; all of it is forgotten when changes are taken back.
  */
+import { BoundedMap } from "../platform/BoundedMap.ts"
 import type { Database } from "../platform/Sqlite.ts"
 
 /** Entries that are kept in memory at most. */
 const remembered = 4_096
 
 export class Recent<Key, Value> {
-  readonly #entries = new Map<Key, Value>()
+  readonly #entries = new BoundedMap<Key, Value>(remembered)
 
   constructor(db: Pick<Database, "onRollback">) {
     db.onRollback(() => this.#entries.clear())
@@ -23,10 +23,7 @@ export class Recent<Key, Value> {
 
   /** Undefined is not remembered. */
   set(key: Key, value: Value): Value {
-    if (value === undefined) return value
-    this.#entries.set(key, value)
-    const oldest = this.#entries.size > remembered ? this.#entries.keys().next() : undefined
-    if (oldest?.done === false) this.#entries.delete(oldest.value)
+    if (value !== undefined) this.#entries.set(key, value)
     return value
   }
 
