@@ -14,27 +14,48 @@ export interface Commits {
   check(): void
   /** Brings everything that was promised into the database. Throws what SQLite throws, and then keeps the promise. */
   commit(): void
-  /** Tells whoever remembers rows that changes were taken back. */
-  forget(): void
 }
 
-/** Each transaction is a commit, each statement outside of one as well. */
-export const makeSingleCommit = (sqlite: DatabaseSync, forget: () => void): Commits => {
+/** How a unit of changes begins, ends and is taken back. */
+export interface Unit {
+  readonly begin: string
+  readonly end: string
+  readonly undo: string
+}
+
+export const wholeTransaction: Unit = { begin: "BEGIN IMMEDIATE", end: "COMMIT", undo: "ROLLBACK" }
+/** Inside of a transaction. Savepoints of one name nest: the innermost is meant. */
+export const savepoint: Unit = {
+  begin: "SAVEPOINT nested",
+  end: "RELEASE nested",
+  undo: "ROLLBACK TO nested; RELEASE nested"
+}
+
+/** Runs `f` as one unit; takes its changes back and rethrows when it throws. */
+export const within = <A>(sqlite: DatabaseSync, unit: Unit, f: () => A): A => {
+  sqlite.exec(unit.begin)
+  try {
+    const value = f()
+    sqlite.exec(unit.end)
+    return value
+  } catch (cause) {
+    // SQLite itself rolls back on some faults (disk full, I/O error); a second ROLLBACK would hide the first error.
+    if (sqlite.isTransaction) sqlite.exec(unit.undo)
+    throw cause
+  }
+}
+
+/** Each transaction is a commit, each statement outside of one as well. `onRollback`: changes were taken back. */
+export const makeSingleCommit = (sqlite: DatabaseSync, onRollback: () => void): Commits => {
   let depth = 0
   return {
     transaction: (f) => {
-      const savepoint = `nested_${depth}`
-      const nested = depth > 0
-      sqlite.exec(nested ? `SAVEPOINT ${savepoint}` : "BEGIN IMMEDIATE")
+      const unit = depth > 0 ? savepoint : wholeTransaction
       depth++
       try {
-        const value = f()
-        sqlite.exec(nested ? `RELEASE ${savepoint}` : "COMMIT")
-        return value
+        return within(sqlite, unit, f)
       } catch (cause) {
-        // SQLite itself rolls back on some faults (disk full, I/O error); a second ROLLBACK would hide the first error.
-        if (sqlite.isTransaction) sqlite.exec(nested ? `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}` : "ROLLBACK")
-        forget()
+        onRollback()
         throw cause
       } finally {
         depth--
@@ -43,7 +64,6 @@ export const makeSingleCommit = (sqlite: DatabaseSync, forget: () => void): Comm
     run: (_, __, execute) => execute(),
     exec: (sql) => sqlite.exec(sql),
     check: () => undefined,
-    commit: () => undefined,
-    forget
+    commit: () => undefined
   }
 }

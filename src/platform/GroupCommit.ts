@@ -8,7 +8,7 @@
  * fails, every use of the database fails, because it would not show what was promised.
  */
 import type { DatabaseSync } from "node:sqlite"
-import type { Commits } from "./Commits.ts"
+import { type Commits, savepoint, within } from "./Commits.ts"
 import type { RedoLog } from "./RedoLog.ts"
 import type { RedoRecord } from "./redoRecords.ts"
 
@@ -120,16 +120,11 @@ export const makeGroupCommit = (
   }
 
   const nested = <A>(f: () => A): A => {
-    const savepoint = `nested_${depth}`
     const mark = log.mark
-    sqlite.exec(`SAVEPOINT ${savepoint}`)
     depth++
     try {
-      const value = f()
-      sqlite.exec(`RELEASE ${savepoint}`)
-      return value
+      return within(sqlite, savepoint, f)
     } catch (cause) {
-      if (sqlite.isTransaction) sqlite.exec(`ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`)
       log.back(mark)
       hooks.onRollback()
       throw cause
@@ -154,7 +149,6 @@ export const makeGroupCommit = (
       sqlite.exec(sql)
     },
     check,
-    commit,
-    forget: hooks.onRollback
+    commit
   }
 }

@@ -90,7 +90,7 @@ const commitPause = 5_000
 
 /** From here on commits are grouped, as long as the disk has room for a log. */
 const group = Effect.fnUntraced(function* (
-  db: Database & { commits: Commits },
+  db: OpenDatabase,
   sqlite: DatabaseSync,
   interval: number
 ): Effect.fn.Return<void, SqliteError, Scope.Scope> {
@@ -112,7 +112,7 @@ const group = Effect.fnUntraced(function* (
   )
   if (log === undefined) return
   const onBegin = () => void Queue.offerUnsafe(begun, undefined)
-  db.commits = makeGroupCommit(sqlite, log, { onBegin, onRollback: single.forget })
+  db.commits = makeGroupCommit(sqlite, log, { onBegin, onRollback: db.forget })
   const commit = Effect.catch(db.commit, (error) =>
     Effect.andThen(
       Effect.delay(Effect.logWarning(`changes stay in the redo log for now: ${error.message}`), commitPause),
@@ -203,14 +203,21 @@ const migrate = (db: Database, version: number, options: OpenOptions): void => {
   }
 }
 
-/** Every statement and transaction of a database goes through the `commits` it has at the time. */
-const makeDatabase = (path: string, sqlite: DatabaseSync): Database & { commits: Commits } => {
+interface OpenDatabase extends Database {
+  /** Every statement and transaction goes through those it has at the time. */
+  commits: Commits
+  /** Tells whoever remembers rows that changes were taken back. */
+  readonly forget: () => void
+}
+
+const makeDatabase = (path: string, sqlite: DatabaseSync): OpenDatabase => {
   const forgetful: Array<() => void> = []
   const forget = () => {
     for (const forgetRows of forgetful) forgetRows()
   }
-  const db: Database & { commits: Commits } = {
+  const db: OpenDatabase = {
     path,
+    forget,
     commits: makeSingleCommit(sqlite, forget),
     prepare: <Row>(sql: string) => makeStatement<Row>(sqlite, sql, () => db.commits),
     exec: (sql) => db.commits.exec(sql),

@@ -1,6 +1,7 @@
 /** The redo log of a database at its start: what the last run left is brought in, and a new one is begun. */
 import { rmSync } from "node:fs"
 import type { DatabaseSync } from "node:sqlite"
+import { wholeTransaction, within } from "./Commits.ts"
 import { replay } from "./GroupCommit.ts"
 import { readLog, RedoLog } from "./RedoLog.ts"
 import { SqliteError } from "./SqliteError.ts"
@@ -31,13 +32,12 @@ export const recoverLog = (sqlite: DatabaseSync, path: string): void => {
   const records = readLog(redoPath(path), position.salt).filter(({ number }) => number > position.last)
   const last = records.at(-1)?.number
   if (last === undefined || records[0]?.number !== position.last + 1) return
-  sqlite.exec("BEGIN IMMEDIATE")
   try {
-    replay(sqlite, records)
-    sqlite.prepare("UPDATE redo SET last = ? WHERE id = 1").run(last)
-    sqlite.exec("COMMIT")
+    within(sqlite, wholeTransaction, () => {
+      replay(sqlite, records)
+      sqlite.prepare("UPDATE redo SET last = ? WHERE id = 1").run(last)
+    })
   } catch (cause) {
-    if (sqlite.isTransaction) sqlite.exec("ROLLBACK")
     throw unrecovered(path, cause)
   }
 }
