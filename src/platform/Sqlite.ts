@@ -8,7 +8,7 @@
  * database when they return, and reach the database in batches (GroupCommit.ts).
  */
 import { DatabaseSync } from "node:sqlite"
-import { Effect, Queue, type Scope } from "effect"
+import { Cause, Effect, Queue, type Scope } from "effect"
 import { type Commits, makeSingleCommit } from "./Commits.ts"
 import { makeGroupCommit } from "./GroupCommit.ts"
 import { makeRedoLog, recoverLog, removeLog } from "./recoverLog.ts"
@@ -113,11 +113,15 @@ const group = Effect.fnUntraced(function* (
   if (log === undefined) return
   const onBegin = () => void Queue.offerUnsafe(begun, undefined)
   db.commits = makeGroupCommit(sqlite, log, { onBegin, onRollback: db.forget })
-  const commit = Effect.catch(db.commit, (error) =>
-    Effect.andThen(
-      Effect.delay(Effect.logWarning(`changes stay in the redo log for now: ${error.message}`), commitPause),
-      Effect.sync(onBegin)
-    )
+  // Whatever it is: without this fiber the changes of this run would come no further than the log.
+  const commit = Effect.catchCauseIf(
+    db.commit,
+    (cause) => !Cause.hasInterruptsOnly(cause),
+    (cause) =>
+      Effect.logWarning(`changes of ${path} stay in the redo log for now`, cause).pipe(
+        Effect.andThen(Effect.sleep(commitPause)),
+        Effect.andThen(Effect.sync(onBegin))
+      )
   )
   const next = Queue.take(begun).pipe(Effect.andThen(Effect.sleep(interval)), Effect.andThen(commit))
   yield* Effect.forkScoped(Effect.forever(next))

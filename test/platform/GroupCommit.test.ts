@@ -12,6 +12,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import * as Sqlite from "../../src/platform/Sqlite.ts"
 
 const applicationId = 0x7e57
@@ -231,5 +232,29 @@ describe("grouped commits", () => {
       assert.strictEqual(statSync(`${path}-redo`).mode & 0o777, 0o600)
       while (seen.get()?.n !== 1) yield* Effect.sleep(5)
     }).pipe(Effect.timeout("10 seconds"))
+  )
+
+  it.effect("one that fails by a mistake of ours is tried again", () =>
+    Effect.gen(function* () {
+      const path = join(yield* temporaryFolder, "a.db")
+      const db = yield* Sqlite.open({ ...options(path), group: 5 })
+      const other = yield* Sqlite.open({ path, migrations, applicationId })
+      db.exec("CREATE TRIGGER refuse BEFORE UPDATE ON redo BEGIN SELECT RAISE(ABORT, 'refused'); END")
+      let taken = 0
+      db.onRollback(() => {
+        if (taken++ > 0) return
+        other.exec("DROP TRIGGER refuse")
+        throw new TypeError("no such thing")
+      })
+      insert(db, "Ada")
+      yield* TestClock.adjust("5 millis")
+      assert.strictEqual(taken, 1)
+      assert.deepStrictEqual(names(other), [])
+      yield* TestClock.adjust("6 seconds")
+      assert.deepStrictEqual(names(other), ["Ada"])
+      insert(db, "Grace")
+      yield* TestClock.adjust("5 millis")
+      assert.deepStrictEqual(names(other), ["Ada", "Grace"])
+    })
   )
 })
