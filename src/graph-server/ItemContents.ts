@@ -54,7 +54,8 @@ export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
       content: content.id,
       hash: content.hash,
       etag: row.etag + 1,
-      ctag: row.ctag + 1,
+      ctag: content.id === row.content ? row.ctag : row.ctag + 1,
+      version: row.version + 1,
       modified: now,
       fs_created: times?.created === undefined ? row.fs_created : precise(times.created),
       // Content without times of its own gets the server's, however old the item's were.
@@ -96,7 +97,7 @@ export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
       db.transaction(() => {
         const row = lookup.require(id)
         const { content, size, hash } = versions.require(row, number)
-        return content === row.content ? row : replaceContent(row, { id: content, size, hash }, { now })
+        return number === row.version ? row : replaceContent(row, { id: content, size, hash }, { now })
       }),
     copy: (id: number, parentId: number, wanted: string, { now, conflict }: Change): ItemRow =>
       db.transaction(() => {

@@ -16,6 +16,8 @@ export interface ItemRow {
   readonly hash: string | null
   readonly etag: number
   readonly ctag: number
+  /** Which version of the file this is, from 1; the earlier ones are rows of `versions`. */
+  readonly version: number
   readonly created: number
   readonly modified: number
   readonly fs_created: number
@@ -34,7 +36,17 @@ export type ItemFacet = "shortcut" | "package" | "vault"
 /** What an update may touch; the rest of a row is fixed or kept by the table itself. */
 export type ItemState = Pick<
   ItemRow,
-  "parent" | "name" | "size" | "content" | "hash" | "etag" | "ctag" | "modified" | "fs_created" | "fs_modified"
+  | "parent"
+  | "name"
+  | "size"
+  | "content"
+  | "hash"
+  | "etag"
+  | "ctag"
+  | "version"
+  | "modified"
+  | "fs_created"
+  | "fs_modified"
 >
 
 export type NewItem = Pick<
@@ -73,7 +85,7 @@ export const makeItemTable = (db: Database, now: () => number) => {
   )
   const save = db.prepare(
     `UPDATE items SET parent = ?, name = ?, folded = ?, size = ?, content = ?, hash = ?, etag = ?, ctag = ?,
-       modified = ?, fs_created = ?, fs_modified = ?, change = ? WHERE id = ?`
+       version = ?, modified = ?, fs_created = ?, fs_modified = ?, change = ? WHERE id = ?`
   )
   const bump = db.prepare("UPDATE items SET ctag = ctag + 1, size = size + ?, change = ? WHERE id = ?")
   const addChildren = db.prepare("UPDATE items SET children = children + ? WHERE id = ?")
@@ -187,6 +199,7 @@ export const makeItemTable = (db: Database, now: () => number) => {
         state.hash,
         state.etag,
         state.ctag,
+        state.version,
         state.modified,
         state.fs_created,
         state.fs_modified,

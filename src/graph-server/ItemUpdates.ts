@@ -11,7 +11,7 @@ export type ItemUpdates = ReturnType<typeof makeItemUpdates>
 type Place = Pick<ItemRow, "parent" | "name">
 
 export const makeItemUpdates = (parts: ModelParts, { bury }: ItemRemoval) => {
-  const { db, table, lookup, places, precise } = parts
+  const { db, kind, table, lookup, places, versions, precise } = parts
 
   /** Where a patch puts the item, once names, cycles and collisions have been looked at. */
   const place = (row: ItemRow, patch: ItemPatch, change: Change): Place => {
@@ -55,7 +55,11 @@ export const makeItemUpdates = (parts: ModelParts, { bury }: ItemRemoval) => {
         places.attach(row, lookup.require(next.parent))
       } else if (row.parent !== null) places.bumpUpwards(lookup.require(row.parent), 0)
       if (moved) table.recordMove(row)
-      table.save(id, { ...next, etag: row.etag + 1, modified: change.now })
+      // A library keeps what a file was before its times were set, as it does with contents.
+      const isVersion = touched && kind === "business" && row.content !== null
+      if (isVersion) versions.keep(row, change.now)
+      const version = isVersion ? row.version + 1 : row.version
+      table.save(id, { ...next, etag: row.etag + 1, version, modified: change.now })
       return lookup.require(id)
     })
 

@@ -1,12 +1,12 @@
 /**
- * Earlier contents of files, and who still needs a content. A content is shared by the item that shows it, by versions
+ * Earlier versions of files, and who still needs a content. A content is shared by the item that shows it, by versions
  * and copies of it, and by items in the recycle bin; it is retired when the last of them lets go.
  */
 import type { Database } from "../platform/Sqlite.ts"
 import { itemNotFound } from "./ApiError.ts"
 import type { ItemRow } from "./ItemTable.ts"
 
-/** One content a file had. Its number is the item's count of contents, from 1. */
+/** What a file was. Numbers count from 1: its contents and, on business drives, its times that clients have set. */
 export interface VersionRow {
   readonly item: number
   readonly number: number
@@ -18,7 +18,7 @@ export interface VersionRow {
 
 export type ItemVersions = ReturnType<typeof makeItemVersions>
 
-/** At most `limit` earlier contents of an item are kept, the newest. */
+/** At most `limit` earlier versions of an item are kept, the newest. */
 export const makeItemVersions = (db: Database, limit: number) => {
   const insert = db.prepare(
     "INSERT INTO versions (item, number, content, size, hash, modified) VALUES (?, ?, ?, ?, ?, ?)"
@@ -45,15 +45,15 @@ export const makeItemVersions = (db: Database, limit: number) => {
     release,
     /** The item that this is an earlier content of. */
     itemOf: (content: number): number | undefined => owner.get(content)?.item,
-    /** Earlier contents, newest first. */
+    /** Earlier versions, newest first. */
     list: (item: number): ReadonlyArray<VersionRow> => list.all(item),
-    /** The content of this number; throws 404. `current` is the item itself. */
+    /** The version of this number; throws 404. `current` is the item itself. */
     require: (current: ItemRow, number: number): VersionRow => {
       const found = [asVersion(current), ...list.all(current.id)].find((version) => version?.number === number)
       if (found === undefined) throw itemNotFound("The version could not be found.")
       return found
     },
-    /** Remembers the content that `row` is about to lose; call `release` for it afterwards. */
+    /** Remembers what `row` is about to be no more; call `release` afterwards when it loses its content. */
     keep: (row: ItemRow, now: number): void => {
       const version = limit > 0 ? asVersion(row) : undefined
       if (version === undefined) return
@@ -67,5 +67,5 @@ export const makeItemVersions = (db: Database, limit: number) => {
 }
 
 /** What an item shows now, as its newest version; undefined for folders. */
-export const asVersion = ({ id, ctag, content, size, hash, modified }: ItemRow): VersionRow | undefined =>
-  content === null ? undefined : { item: id, number: ctag, content, size, hash: hash ?? "", modified }
+export const asVersion = ({ id, version, content, size, hash, modified }: ItemRow): VersionRow | undefined =>
+  content === null ? undefined : { item: id, number: version, content, size, hash: hash ?? "", modified }

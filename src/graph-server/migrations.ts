@@ -136,5 +136,8 @@ export const migrations: ReadonlyArray<Migration> = [
    ) STRICT`,
   // Hashes besides quickXorHash, in upper-case hex; null while nobody has worked them out.
   `ALTER TABLE contents ADD COLUMN sha256 TEXT;
-   ALTER TABLE contents ADD COLUMN sha1 TEXT`
+   ALTER TABLE contents ADD COLUMN sha1 TEXT`,
+  // Versions counted contents only, as cTags of files do, before they counted times as well.
+  `ALTER TABLE items ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+   UPDATE items SET version = ctag WHERE kind = 'file' AND ctag > 1`
 ]

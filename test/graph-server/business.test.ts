@@ -5,9 +5,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { makeItemTags } from "../../src/graph-server/ItemTags.ts"
-import { deltaPass, drive, get, patch, put } from "./api.ts"
+import { deltaPass, drive, get, patch, post, put } from "./api.ts"
 
 const root = "/me/drive/root"
+
+const times = (lastModifiedDateTime: string) => ({ fileSystemInfo: { lastModifiedDateTime } })
 
 describe("a business drive", () => {
   it.effect("has its own ids and tags, and none of the personal quirks", () =>
@@ -56,6 +58,30 @@ describe("a business drive", () => {
       assert.isUndefined(one.parse(one.id(number).toLowerCase()))
     }
   })
+
+  it.effect("keeps a version of a file whose times are set, and one that is restored", () =>
+    Effect.gen(function* () {
+      const path = `${root}:/a.txt`
+      const { body: made } = yield* put(`${path}:/content`, "one")
+      const { body: set } = yield* patch(path, times("2020-02-02T02:02:02Z"))
+      assert.strictEqual(set.cTag, made.cTag)
+      assert.notStrictEqual(set.eTag, made.eTag)
+      const ids = Effect.map(get(`${path}:/versions`), ({ body }) => body.value.map(({ id }) => id))
+      assert.deepStrictEqual(yield* ids, ["2.0", "1.0"])
+      // The same time again, and names, change nothing that a version holds.
+      yield* patch(path, times("2020-02-02T02:02:02.9Z"))
+      yield* patch(path, { name: "A.txt" })
+      assert.deepStrictEqual(yield* ids, ["2.0", "1.0"])
+      yield* put(`${path}:/content`, "second")
+      yield* post(`${path}:/versions/1.0/restoreVersion`, {})
+      yield* post(`${path}:/versions/2.0/restoreVersion`, {})
+      assert.deepStrictEqual(yield* ids, ["5.0", "4.0", "3.0", "2.0", "1.0"])
+      const { headers } = yield* get(`${path}:/content`)
+      assert.strictEqual((yield* get(headers["location"] ?? "")).text, "one")
+      yield* post(`${root}/children`, { name: "folder", folder: {} })
+      assert.strictEqual((yield* patch(`${root}:/folder`, times("2020-02-02T02:02:02Z"))).status, 200)
+    }).pipe(Effect.provide(drive({ kind: "business" })))
+  )
 
   it.effect("rewrites Office files after their upload when told to", () =>
     Effect.gen(function* () {

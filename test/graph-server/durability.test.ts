@@ -66,14 +66,16 @@ describe("a drive in a folder", () => {
     })
   )
 
-  it.live("opens one that an earlier version made, and makes the hashes that version did not", () =>
+  it.live("opens one that an earlier version made, counts on, and makes the hashes that version did not", () =>
     Effect.gen(function* () {
       const dir = yield* temporaryFolder
       const path = "/me/drive/root:/old.txt"
+      yield* opened(dir, put(`${path}:/content`, "older"))
       const made = yield* opened(dir, put(`${path}:/content`, "old"))
       const raw = new DatabaseSync(join(dir, "drive.db"))
       raw.exec(`ALTER TABLE contents DROP COLUMN sha256;
                 ALTER TABLE contents DROP COLUMN sha1;
+                ALTER TABLE items DROP COLUMN version;
                 PRAGMA user_version = 6`)
       raw.close()
       const listed = yield* opened(dir, get("/me/drive/root/children"))
@@ -85,6 +87,16 @@ describe("a drive in a folder", () => {
       assert.isDefined(alone.body.file?.hashes.sha256Hash)
       const again = yield* opened(dir, get("/me/drive/root/children"))
       assert.deepStrictEqual(again.body.value[0]?.file, made.body.file)
+      yield* opened(dir, put(`${path}:/content`, "new"))
+      const versions = (yield* opened(dir, get(`${path}:/versions`))).body.value
+      assert.deepStrictEqual(
+        versions.map(({ id, size }) => [id, size]),
+        [
+          ["3.0", 3],
+          ["2.0", 3],
+          ["1.0", 5]
+        ]
+      )
     })
   )
 
