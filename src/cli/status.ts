@@ -25,7 +25,7 @@ const duration = (us: number): string => (us < 1000 ? `${Math.round(us)} us` : `
 const size = (bytes: number): string => ByteSize.format(ByteSize.bytes(bytes))
 
 const describe = (status: Status): string => {
-  const { pending, cache, cursor, health, detail, phase, requests } = status
+  const { pending, cache, cursor, health, detail, phase, requests, writes } = status
   const [most] = requests.operations
   const busiest = most === undefined ? "" : `; ${most.name} p50 ${duration(most.p50)}, p99 ${duration(most.p99)}`
   const parked = pending.parked === 0 ? "" : `, ${pending.parked} of them wait for you`
@@ -37,6 +37,7 @@ const describe = (status: Status): string => {
     `  pending  ${pending.intents} changes (${size(pending.bytes)})${parked}; ${pending.uploads} uploads, ${pending.downloads} downloads`,
     ...status.parked.map(({ count, reason }) => `  waiting  ${count}: ${reason}`),
     `  requests ${requests.completed} answered, ${requests.errors} with an error; ${requests.pending} pending${busiest}`,
+    `  writes   ${size(writes.bytes)} in ${writes.completed} writes, ${writes.failed} failed; ${writes.queue.now} waiting; ${writes.activeHandles} open files written`,
     `  cache    ${size(cache.bytes)} of ${size(cache.limit)} in ${cache.files} files, ${cache.directory}`,
     `  items    ${status.items}${cursor.enumerated ? "" : " so far"}, server's changes applied ${ago(cursor.age)}`
   ].join("\n")

@@ -11,7 +11,7 @@
  * keeps the store within `limit` and the disk above `reserve`.
  */
 import { Context, type Effect, Layer, type Queue, type Scope } from "effect"
-import type { ContentId, ContentStatus, ContentTable, WriteLimits } from "@onemount/fuse-native"
+import type { ContentId, ContentStatus, ContentTable, WriteLimits, WriteStats } from "@onemount/fuse-native"
 import type { Events } from "../events/Events.ts"
 import type { Time } from "../graph/DriveItem.ts"
 import type { ContentKey, Ino, Item } from "../tree/Item.ts"
@@ -118,6 +118,8 @@ export class ContentStore extends Context.Service<
     /** Frees at least `bytes` of evictable bodies if there are that many; returns what it freed. */
     evict(bytes: number): Effect.Effect<number, ContentError>
     readonly usage: Effect.Effect<CacheUsage>
+    /** Figures of the write queues. */
+    readonly writes: Effect.Effect<WriteStats>
   }
 >()("onemount/content/ContentStore") {
   /**

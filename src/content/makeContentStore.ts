@@ -223,7 +223,8 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
       yield* verifyBody(store, yield* bodyOf(content))
     }),
     evict: (bytes) => keeper.evict(bytes),
-    usage: Effect.sync(() => ({ ...keeper.usage(), limit: keeper.limit }))
+    usage: Effect.sync(() => ({ ...keeper.usage(), limit: keeper.limit })),
+    writes: Effect.sync(() => table.stats())
   }
   return service
 })

@@ -22,7 +22,7 @@ import { Transfers } from "../transfer/Transfers.ts"
 import { Tree } from "../tree/Tree.ts"
 import { ControlError, ControlRpcs, Status } from "./protocol.ts"
 import * as Registry from "./registry.ts"
-import { requestsOf } from "./requestStatus.ts"
+import { requestsOf, writesOf } from "./requestStatus.ts"
 
 export interface ControlOptions {
   readonly env: Environment
@@ -149,6 +149,7 @@ const makeStatus = Effect.fnUntraced(function* ({ mountpoint, drive, version, ca
       items: tree.counts().items,
       cursor: { age: cursorAge === null ? null : cursorAge / 1000, enumerated: tree.cursor().enumerated },
       requests: requestsOf((yield* fuse.stats).session),
+      writes: writesOf(yield* content.writes),
       uptime: (now - started) / 1000,
       fibers: (yield* lifecycle.fibers).map(({ name, owner, state, restarts, lastError }) => ({
         name,

@@ -33,6 +33,28 @@ export const Requests = Schema.Struct({
 })
 export type Requests = typeof Requests.Type
 
+/** Writes of programs to open files, since the mount; not those that the kernel makes itself (passthrough). */
+export const Writes = Schema.Struct({
+  operations: Schema.Int,
+  /** Made, failed with an errno, and interrupted before their turn came. */
+  completed: Schema.Int,
+  failed: Schema.Int,
+  cancelled: Schema.Int,
+  /** Written. */
+  bytes: Schema.Int,
+  /** Those that could not be made at once. */
+  deferred: Schema.Int,
+  /** Waiting for their turn, in `bytes`. */
+  queue: Schema.Struct({ ...Depth, bytes: Schema.Int }),
+  /** From request to reply, in microseconds; the percentiles are off by at most 6.25 %. */
+  latency: Schema.Struct({ p50: Schema.Finite, p99: Schema.Finite, max: Schema.Finite }),
+  /** Open handles that have written. */
+  activeHandles: Schema.Int,
+  /** Written to open files and not on the disk yet. */
+  dirtyBytes: Schema.Int
+})
+export type Writes = typeof Writes.Type
+
 /** `onemount status --json` prints exactly this; scripts depend on the names. */
 export class Status extends Schema.Class<Status>("onemount/control/Status")({
   mountpoint: Schema.String,
@@ -73,6 +95,7 @@ export class Status extends Schema.Class<Status>("onemount/control/Status")({
     enumerated: Schema.Boolean
   }),
   requests: Requests,
+  writes: Writes,
   /** Seconds since the mount was proven. */
   uptime: Schema.Finite,
   fibers: Schema.Array(

@@ -1,6 +1,6 @@
 /** The binding's statistics as the status has them. */
-import type { SessionStats } from "@onemount/fuse-native"
-import type { Requests } from "./protocol.ts"
+import type { SessionStats, WriteStats } from "@onemount/fuse-native"
+import type { Requests, Writes } from "./protocol.ts"
 
 /** The most frequent operations first. */
 export const requestsOf = ({
@@ -35,5 +35,21 @@ export const requestsOf = ({
       lanes: Object.entries(lanes).map(([name, { now, max }]) => ({ name, now, max }))
     },
     operations
+  }
+}
+
+export const writesOf = ({ activeHandles, dirtyBytes, total }: WriteStats): Writes => {
+  const { bytes, cancelled, completed, deferred, failed, operations } = total
+  return {
+    operations,
+    completed,
+    failed,
+    cancelled,
+    bytes,
+    deferred,
+    queue: { now: total.queued, max: total.queuedMax, bytes: total.queuedBytes },
+    latency: { p50: total.p50Us, p99: total.p99Us, max: total.maxUs },
+    activeHandles,
+    dirtyBytes
   }
 }

@@ -3,7 +3,7 @@ import { connect as connectSocket } from "node:net"
 import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { SessionStats } from "@onemount/fuse-native"
+import type { SessionStats, WriteStats } from "@onemount/fuse-native"
 import { assert, describe, it } from "@effect/vitest"
 import { type Context, Deferred, Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
@@ -84,6 +84,26 @@ const session: SessionStats = {
   capabilities: {}
 }
 
+const writeStats: WriteStats = {
+  total: {
+    operations: 20,
+    completed: 15,
+    failed: 1,
+    cancelled: 2,
+    bytes: 4096,
+    deferred: 5,
+    queued: 2,
+    queuedBytes: 512,
+    queuedMax: 4,
+    p50Us: 8.5,
+    p99Us: 90,
+    maxUs: 100
+  },
+  handles: [],
+  activeHandles: 3,
+  dirtyBytes: 1024
+}
+
 /** The members that control asks for; any other one would be a TypeError, which fails the test. */
 const partly = <I, S>(service: Context.Service<I, S>, members: Partial<S>): Layer.Layer<I> =>
   Layer.succeed(service, members as S)
@@ -113,7 +133,10 @@ const daemon = (flush: Effect.Effect<typeof unsynced>) =>
       stats: Effect.succeed({ session, nodes: 1, handles: 0, running: [] }),
       features: () => ({ epoch: { offered: true, active: false } })
     }),
-    partly(ContentStore, { usage: Effect.succeed({ bytes: 10, limit: 100, files: 2 }) })
+    partly(ContentStore, {
+      usage: Effect.succeed({ bytes: 10, limit: 100, files: 2 }),
+      writes: Effect.succeed(writeStats)
+    })
   )
 
 const running = (env: { readonly XDG_RUNTIME_DIR: string }, flush = Effect.succeed(unsynced)) =>
@@ -139,7 +162,8 @@ describe("control", () => {
       yield* Effect.gen(function* () {
         const entry = yield* onlyEntry(env)
         assert.strictEqual(statSync(entry.socket).mode & 0o777, 0o600)
-        const { uptime, fibers, requests, ...status } = yield* Effect.flatMap(connect(entry), (client) => client.status)
+        const client = yield* connect(entry)
+        const { uptime, fibers, requests, writes, ...status } = yield* client.status
         assert.deepEqual(
           { ...status },
           {
@@ -180,6 +204,18 @@ describe("control", () => {
             { name: "lookup", count: 6, errors: 3, p50: 1, p99: 2, max: 3 },
             { name: "getattr", count: 2, errors: 0, p50: 10.5, p99: 20, max: 30 }
           ]
+        })
+        assert.deepEqual(writes, {
+          operations: 20,
+          completed: 15,
+          failed: 1,
+          cancelled: 2,
+          bytes: 4096,
+          deferred: 5,
+          queue: { now: 2, max: 4, bytes: 512 },
+          latency: { p50: 8.5, p99: 90, max: 100 },
+          activeHandles: 3,
+          dirtyBytes: 1024
         })
       }).pipe(Effect.scoped, Effect.provide(running(env)))
       assert.deepStrictEqual(yield* Registry.list(env), [])
