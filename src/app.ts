@@ -3,21 +3,19 @@
  *
  * Model: Config, Events and Lifecycle are the process's; a mount is one layer in one scope of its own, and the order
  * of that layer is the order of its end, read backwards. Before the scope closes, the mount goes through its stages
- * while everything still works: DRAINING (no new changes, uploads get their time), UNMOUNTING, then CLOSED is the
- * scope itself. Each is bounded, so the process ends whatever hangs; what was not sent is in the journal.
+ * while everything still works (`app/ending.ts`).
  */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Context, Deferred, Effect, Exit, Layer, Option, PubSub, Redacted, Ref, Schema, Scope } from "effect"
+import { Context, Deferred, Effect, Layer, Option, Redacted, Ref, Schema, Scope } from "effect"
 import type { HttpClient } from "effect/http"
+import { close, endMount, type HowItEnded, type Mounted } from "./app/ending.ts"
 import { Config, type Values } from "./config/Config.ts"
 import { ContentStore } from "./content/ContentStore.ts"
 import * as Control from "./control/Control.ts"
-import { detach } from "./control/mountpoint.ts"
 import * as ServiceManager from "./desktop/ServiceManager.ts"
-import { Events, type Health } from "./events/Events.ts"
 import { Filesystem } from "./filesystem/Filesystem.ts"
 import { FuseSession } from "./fuse/FuseSession.ts"
 import * as GraphServer from "./graph-server/GraphServer.ts"
@@ -30,7 +28,6 @@ import * as DirectoryLock from "./platform/DirectoryLock.ts"
 import * as FirstContact from "./sync/FirstContact.ts"
 import { Sync } from "./sync/Sync.ts"
 import { Transfers } from "./transfer/Transfers.ts"
-import { rootIno } from "./tree/Item.ts"
 import { MountDatabase } from "./tree/MountDatabase.ts"
 import { Tree } from "./tree/Tree.ts"
 
@@ -53,12 +50,10 @@ export interface MountOptions {
 }
 
 /** How a mount ended. */
-export interface Ended {
+export interface Ended extends HowItEnded {
   readonly reason: string
   /** Something broke. */
   readonly failed: boolean
-  /** The mount had to be torn down by force. */
-  readonly forced: boolean
 }
 
 export class MountFailed extends Schema.TaggedError<MountFailed>()("MountFailed", {
@@ -175,8 +170,6 @@ export const mountLayer = (mountpoint: string, options: MountOptions, values: Va
   )
 }
 
-type Mounted = Context.Context<FuseSession | Sync | Tree>
-
 // ── the life of a mount ──
 
 /** Mounts, serves until the lifecycle is asked to stop or the mount is taken away, and ends in stages. */
@@ -189,7 +182,7 @@ export const runMount = Effect.fn("app.runMount")(function* (options: MountOptio
   yield* LastResort.watch(mountpoint)
 
   const mounted = yield* Ref.make(Option.none<Mounted>())
-  const forced = yield* Ref.make(false)
+  const ended = yield* Ref.make<HowItEnded>({ forced: false, unwritten: 0 })
   const serve = (scope: Scope.Scope) =>
     Effect.gen(function* () {
       const context = yield* Layer.buildWithScope(mountLayer(mountpoint, options, values), scope).pipe(
@@ -204,10 +197,15 @@ export const runMount = Effect.fn("app.runMount")(function* (options: MountOptio
   yield* Effect.acquireUseRelease(
     Scope.make(),
     (scope) => Effect.raceFirst(serve(scope), Effect.asVoid(lifecycle.stopping)),
-    (scope, exit) => Effect.flatMap(Ref.get(mounted), (context) => end(scope, exit, mountpoint, context, forced))
+    (scope, exit) =>
+      Effect.gen(function* () {
+        const context = yield* Ref.get(mounted)
+        if (Option.isSome(context)) yield* Ref.set(ended, yield* endMount(context.value, mountpoint))
+        yield* close(scope, exit)
+      })
   )
   const { failed, reason } = yield* lifecycle.stopping
-  return { failed, reason, forced: yield* Ref.get(forced) } satisfies Ended
+  return { failed, reason, ...(yield* Ref.get(ended)) } satisfies Ended
 }, Effect.scoped)
 
 const tooSlow = ({ mount }: Values): MountFailed =>
@@ -215,79 +213,3 @@ const tooSlow = ({ mount }: Values): MountFailed =>
     reason: "TimedOut",
     message: `not mounted within ${mount.timeout / 1000} s (mount.timeout); the log says how far it came`
   })
-
-/** Time for a forced unmount and for closing, however little is left of the total; milliseconds. */
-const lastMoments = 2000
-
-const end = Effect.fnUntraced(function* (
-  scope: Scope.Closeable,
-  exit: Exit.Exit<unknown, unknown>,
-  mountpoint: string,
-  mounted: Option.Option<Mounted>,
-  forced: Ref.Ref<boolean>
-) {
-  const lifecycle = yield* Lifecycle
-  const { shutdown } = yield* Effect.flatMap(Config, (config) => config.current)
-  if (Option.isSome(mounted)) {
-    yield* drain(mounted.value, shutdown.drain)
-    const graceful = yield* unmount(mounted.value, shutdown.unmount)
-    if (!graceful) {
-      yield* Ref.set(forced, true)
-      yield* tearDown(mounted.value, mountpoint)
-    }
-  }
-  const budget = Math.max(lastMoments, shutdown.total - shutdown.drain - shutdown.unmount)
-  yield* lifecycle.stage({ phase: "CLOSED", budget, forcible: false, work: Scope.close(scope, exit) })
-})
-
-const isReachable = (health: Health): boolean => health === "online" || health === "degraded"
-
-/** Ends when there is no server to send anything to; at once when that is known. */
-const unreachable = Effect.fnUntraced(function* (sync: Sync["Service"], events: Events["Service"]) {
-  const subscription = yield* events.subscribe
-  let { health } = yield* sync.status
-  while (isReachable(health)) {
-    const event = yield* PubSub.take(subscription)
-    if (event._tag === "HealthChanged") health = event.health
-  }
-}, Effect.scoped)
-
-/** What is written keeps its promise either way; the drain decides how much is at the server already. */
-const drain = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
-  const [lifecycle, events] = [yield* Lifecycle, yield* Events]
-  const [sync, tree] = [Context.get(mounted, Sync), Context.get(mounted, Tree)]
-  const upload = Effect.suspend(() => (tree.summary().intents > 0 ? sync.flush(rootIno, budget) : Effect.void))
-  yield* lifecycle.stage({
-    phase: "DRAINING",
-    budget,
-    work: Effect.andThen(
-      Context.get(mounted, FuseSession).drain(budget + lastMoments),
-      Effect.raceFirst(upload, unreachable(sync, events))
-    ),
-    left: Effect.sync(() => {
-      const { intents } = tree.summary()
-      return intents === 0 ? "" : `${intents} changes, sent at the next mount`
-    })
-  })
-})
-
-/** Politely for three quarters of the budget; the session forces in the rest. False when force was needed. */
-const unmount = Effect.fnUntraced(function* (mounted: Mounted, budget: number) {
-  const lifecycle = yield* Lifecycle
-  const force = yield* lifecycle.isForced
-  const report = yield* lifecycle.stage({
-    phase: "UNMOUNTING",
-    budget: force ? lastMoments : budget,
-    forcible: !force,
-    work: Context.get(mounted, FuseSession).unmount({ deadline: force ? 0 : (budget * 3) / 4, force })
-  })
-  return Option.isSome(report) && report.value.outcome !== "forced"
-})
-
-/** By force while the mount still has its path: afterwards nobody who waits in it could be sent away. */
-const tearDown = Effect.fnUntraced(function* (mounted: Mounted, mountpoint: string) {
-  const lifecycle = yield* Lifecycle
-  const work = Context.get(mounted, FuseSession).unmount({ deadline: 0, force: true })
-  const done = yield* lifecycle.stage({ phase: "UNMOUNTING", budget: lastMoments, forcible: false, work })
-  if (Option.isNone(done)) yield* Effect.ignore(detach(mountpoint), { log: true })
-})

@@ -47,6 +47,7 @@ const rules: ReadonlyArray<Rule> = [
 
 /** Where a reader starts; platform is a collection of leaves. */
 const mainFiles: Readonly<Record<string, string>> = {
+  app: "ending.ts",
   cli: "main.ts",
   config: "Config.ts",
   content: "ContentStore.ts",

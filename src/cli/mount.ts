@@ -102,7 +102,10 @@ const serveMount = Effect.fnUntraced(function* (mountpoint: string, drive: Drive
     onMounted: () => Effect.andThen(Console.log(`mounted ${mountpoint}`), tellMounted(mountpoint))
   }).pipe(Effect.mapError(explain))
   if (ended.failed) return yield* failure("failed", `the mount ended: ${ended.reason}; the log has the cause`)
-  if (ended.forced) return yield* failure("forced", `the mount was torn down by force (${ended.reason})`)
+  if (!ended.forced) return
+  const unwritten =
+    ended.unwritten === 0 ? "" : `; ${ended.unwritten} waiting writes were not made, their programs got ECONNABORTED`
+  return yield* failure("forced", `the mount was torn down by force (${ended.reason})${unwritten}`)
 })
 
 /** Every way in which a mount does not come about, with its exit status. */

@@ -67,6 +67,14 @@ export interface Snapshot {
   readonly hash: string
 }
 
+/** Writes to a body that still wait for their turn. */
+export interface Unwritten {
+  readonly ino: Ino
+  /** Entries of its queue, barriers among them. */
+  readonly operations: number
+  readonly bytes: number
+}
+
 export interface CacheUsage {
   /** Bytes on disk. */
   readonly bytes: number
@@ -100,6 +108,11 @@ export class ContentStore extends Context.Service<
     readonly hasRoom: Effect.Effect<boolean>
     /** commit, then data and journal on the disk before it returns (power loss). */
     fsync(content: ContentId): Effect.Effect<void, ContentError>
+    /**
+     * Hurries what waits in the write queues now; ends when it has had its turn, or after `limit` milliseconds with what
+     * has not. In the files then; `fsync` is for the disk. With 0 it only tells.
+     */
+    flushAll(limit: number): Effect.Effect<ReadonlyArray<Unwritten>, ContentError>
     /** Needs a complete body (hydrate first): Incomplete otherwise. */
     snapshot(ino: Ino): Effect.Effect<Snapshot, ContentError, Scope.Scope>
     /** After the server has generation g: clean if nothing was written since. */

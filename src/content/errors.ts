@@ -49,11 +49,13 @@ export const attempt = <A>(what: string, f: () => A): Effect.Effect<A, ContentEr
     }
   })
 
+/** As `attempt`, for a wait that may be left: what it waits for needs nothing of the caller. */
+export const attemptWait = <A>(what: string, f: () => Promise<A>): Effect.Effect<A, ContentError> =>
+  Effect.catch(Effect.tryPromise({ try: f, catch: (cause) => ({ cause }) }), ({ cause }) => fail(what, cause))
+
 /** As `attempt`, for work off the JavaScript thread. It is not interrupted: its buffers and files stay in use. */
 export const attemptPromise = <A>(what: string, f: () => Promise<A>): Effect.Effect<A, ContentError> =>
-  Effect.catch(Effect.uninterruptible(Effect.tryPromise({ try: f, catch: (cause) => ({ cause }) })), ({ cause }) =>
-    fail(what, cause)
-  )
+  Effect.uninterruptible(attemptWait(what, f))
 
 export const fromTree = (error: TreeError): ContentError => {
   const reason = error.reason === "NoSpace" ? "NoSpace" : error.reason === "NotFound" ? "Gone" : "Io"

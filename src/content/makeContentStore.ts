@@ -11,8 +11,8 @@ import { type Body, openBody, ownerOf, type Store } from "./bodies.ts"
 import { ContentError } from "./ContentError.ts"
 import { makeContentFiles } from "./ContentFiles.ts"
 import { makeContentRows } from "./ContentRows.ts"
-import type { ContentStore, ContentStoreOptions, OpenBody } from "./ContentStore.ts"
-import { attempt, attemptPromise, fromTree } from "./errors.ts"
+import type { ContentStore, ContentStoreOptions, OpenBody, Unwritten } from "./ContentStore.ts"
+import { attempt, attemptPromise, attemptWait, fromTree } from "./errors.ts"
 import { makeKeeper } from "./Keeper.ts"
 import { makePump } from "./pump.ts"
 import { recover } from "./recovery.ts"
@@ -203,6 +203,13 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
     hasRoom: Effect.map(Clock.currentTimeMillis, keeper.hasRoomToWrite),
     fsync: Effect.fnUntraced(function* (content) {
       yield* settling.fsync(yield* bodyOf(content))
+    }),
+    flushAll: Effect.fn("ContentStore.flushAll")(function* (limit) {
+      const left = yield* attemptWait("flush the write queues", () => table.flushAll(limit))
+      return left.flatMap(({ content, operations, bytes }): ReadonlyArray<Unwritten> => {
+        const body = bodies.get(content)
+        return body === undefined ? [] : [{ ino: body.ino, operations, bytes }]
+      })
     }),
     snapshot: Effect.fn("ContentStore.snapshot")(function* (ino) {
       const body = yield* Effect.acquireRelease(acquire(ino), settling.release)

@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmdirSync } from "node:fs"
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import type { ContentId } from "@onemount/fuse-native"
-import { Effect, Predicate } from "effect"
+import { Effect, Fiber, Predicate, Schedule } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
 import type { Ino } from "../../src/tree/Item.ts"
 import { MountDatabase } from "../../src/tree/MountDatabase.ts"
@@ -211,6 +211,43 @@ describe("a full disk", () => {
           )
         }),
         { database, roomWait: 300 }
+      )
+    })
+  )
+
+  it.live.skipIf(process.getuid?.() !== 0)("holds a write back until there is room; a flush tells what waits", () =>
+    Effect.gen(function* () {
+      const directory = yield* smallDisk
+      const database = yield* Harness.temporaryDirectory
+      const large = Harness.pattern(768 * KiB)
+      const filler = join(directory, "filler")
+      yield* Harness.run(
+        directory,
+        Effect.gen(function* () {
+          const store = yield* ContentStore
+          assert.deepStrictEqual(yield* store.flushAll(0), [])
+          yield* Effect.sync(() => writeFileSync(filler, large))
+          const { ino } = yield* Harness.localFile("notes")
+          yield* Harness.using(ino, (content) =>
+            Effect.gen(function* () {
+              const first = yield* Harness.write(content, 0, large)
+              assert.isBelow(first, large.length)
+              const rest = yield* Effect.forkChild(Harness.write(content, first, large.subarray(first)), {
+                startImmediately: true
+              })
+              const held = Effect.map(store.writes, ({ total }) => total.queued === 1)
+              yield* held.pipe(Effect.repeat({ until: (is) => is, schedule: Schedule.spaced(5) }), Effect.timeout(5000))
+              assert.deepStrictEqual(yield* store.flushAll(50), [{ ino, operations: 1, bytes: large.length - first }])
+              yield* Effect.sync(() => rmSync(filler))
+              assert.deepStrictEqual(yield* store.flushAll(20_000), [])
+              assert.strictEqual(yield* Fiber.join(rest), large.length - first)
+              const { total } = yield* store.writes
+              assert.deepInclude(total, { queued: 0, completed: 2, failed: 0, bytes: large.length })
+            })
+          )
+          assert.strictEqual((yield* Harness.itemOf(ino)).size, large.length)
+        }),
+        { database, roomWait: 20_000 }
       )
     })
   )

@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from "node:fs/promises"
 import { DatabaseSync } from "node:sqlite"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
-import { type Drive, Harness, type Mount, run, shell } from "./harness.ts"
+import { type Drive, Harness, type Mount, run, Running, shell } from "./harness.ts"
 
 let harness: Harness
 let drive: Drive
@@ -92,6 +92,21 @@ describe("a damaged tree database", () => {
   })
 })
 
+/** Writes 64 KiB after 64 KiB, on a full disk again and again; prints what ends it. */
+const stubborn = (path: string, size: number) => `
+import errno, os
+fd = os.open("${path}", os.O_CREAT | os.O_WRONLY)
+written = 0
+while written < ${size}:
+    try: written += os.write(fd, b"x" * min(65536, ${size} - written))
+    except OSError as error:
+        if error.errno == errno.ENOSPC: continue
+        print(errno.errorcode[error.errno], written, flush=True)
+        raise SystemExit(1)
+os.close(fd)
+print("written", written, flush=True)
+`
+
 describe.runIf(isRoot)("a full disk under the cache", () => {
   test("is ENOSPC for the writer, loses nothing that was closed, and is over when there is room again", async () => {
     const disk = await harness.tmpfs("disk", "size=24m")
@@ -125,5 +140,53 @@ describe.runIf(isRoot)("a full disk under the cache", () => {
     assert.strictEqual(await shell(`cat ${mount.path}/room.txt`), "room\n")
     await sameTree(mount)
     await stop(mount)
+  }, 120_000)
+
+  /** A mount on a full disk, with a program that waits in a write to \`stuck\`. */
+  const stuckWriter = async (budgets: ReadonlyArray<string>) => {
+    const disk = await harness.tmpfs("disk", "size=24m")
+    const keys = ["cache.reserve=0", "cache.limit=64MiB", "mount.passthrough=off", ...budgets]
+    const options = keys.flatMap((key) => ["--set", key])
+    const mount = await harness.mount(drive, "mnt", options, `${disk}/cache`)
+    await shell(`head -c 8000000 /dev/zero > ${disk}/filler`)
+    const writer = new Running("python3", ["-c", stubborn(`${mount.path}/stuck`, 18_000_000)])
+    while ((await mount.status()).writes.queue.now === 0) assert.isNull(writer.child.exitCode, writer.stderr)
+    return { disk, mount, writer }
+  }
+
+  test("a write that waits when the mount ends is made while it drains, when there is room in time", async () => {
+    const budgets = ["shutdown.total=100s", "shutdown.drain=60s", "shutdown.unmount=30s"]
+    const { disk, mount, writer } = await stuckWriter(budgets)
+    const ended = mount.signal("SIGTERM")
+    while ((await mount.status()).phase === "RUNNING") assert.isNull(writer.child.exitCode, writer.stderr)
+    await shell(`rm ${disk}/filler`)
+    assert.strictEqual((await writer.finished).stdout, "written 18000000\n")
+    const { code, stderr } = await ended
+    assert.strictEqual(code, 0, stderr)
+    assert.notMatch(stderr, /waiting writes/)
+    const again = await harness.mount(drive, "mnt", ["--set", "cache.reserve=0"], mount.cache)
+    await again.sync()
+    assert.strictEqual(await shell(`head -c 18000000 /dev/zero | tr '\\0' x | cmp - ${again.path}/stuck`), "")
+    await sameTree(again)
+    await stop(again)
+  }, 200_000)
+
+  test("a write that still waits when the mount is forced is refused, and the log and the end say so", async () => {
+    const { disk, mount, writer } = await stuckWriter(["shutdown.total=5s", "shutdown.drain=1s", "shutdown.unmount=2s"])
+    const { code, stderr } = await mount.signal("SIGTERM")
+    assert.strictEqual(code, 3, stderr)
+    assert.match(stderr, /WARN .*1 waiting writes \(64 KiB\) to \/stuck take long/)
+    assert.match(stderr, /DRAINING .*left: 1 waiting writes \(64 KiB\) to \/stuck/)
+    assert.match(stderr, /UNMOUNTING .*left: 1 waiting writes, which were not made; their programs got ECONNABORTED/)
+    assert.match(stderr, /^onemount: .*by force.*; 1 waiting writes were not made, their programs got ECONNABORTED$/m)
+    const [errno, written] = (await writer.finished).stdout.trim().split(" ")
+    assert.strictEqual(errno, "ECONNABORTED")
+    await shell(`rm ${disk}/filler`)
+    const again = await harness.mount(drive, "mnt", ["--set", "cache.reserve=0"], mount.cache)
+    await again.sync()
+    // All that the program was told to be written.
+    assert.strictEqual(await shell(`head -c ${written} /dev/zero | tr '\\0' x | cmp - ${again.path}/stuck`), "")
+    await sameTree(again)
+    await stop(again)
   }, 120_000)
 })
