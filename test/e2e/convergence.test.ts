@@ -1,75 +1,14 @@
 /**
  * Two parties change the same few names at random, one through the mount, one through the API. When they rest and
  * `sync --wait` returned 0, mount and drive are the same tree, nothing is pending, and nothing goes on being sent.
- * What waits for the user, because the version that was edited is gone, is done as the message asks.
- * A failure names its seed; `CONVERGENCE_SEEDS=7,8` runs those alone.
+ * What waits for the user, because the version that was edited is gone, is done as the message asks. Then the same with
+ * a server that fails and a daemon that is killed.
+ * A failure names its seed; `CONVERGENCE_SEEDS=7,8` and `CHAOS_SEEDS=7,8` run those alone.
  */
-import { afterAll, assert, beforeAll, describe, test } from "vitest"
+import { afterAll, beforeAll, describe, test } from "vitest"
 import { random } from "./actors/random.ts"
-import { actor, type Drive, Harness, type Mount, shell } from "./harness.ts"
-
-const only = process.env["CONVERGENCE_SEEDS"]
-const seeds = only === undefined ? [1, 2, 3, 4, 5, 6] : only.split(",").map(Number)
-
-/** As actors/random-changes.ts, through the API. Refusals are part of life. */
-const changeRemotely = async (drive: Drive, folder: string, seed: number, count: number): Promise<void> => {
-  const below = random(seed + 1000)
-  const names = ["a", "b", "c.txt", "D", "é"]
-  const path = () =>
-    [folder, ...Array.from({ length: 1 + below(3) }, () => names[below(names.length)]!)]
-      .map(encodeURIComponent)
-      .join("/")
-  const idOf = async (at: string): Promise<string | undefined> => {
-    const response = await drive.call("GET", `/me/drive/root:/${at}`)
-    return response.ok ? ((await response.json()) as { id: string }).id : undefined
-  }
-  for (let i = 0; i < count; i++) {
-    const target = path()
-    switch (below(6)) {
-      case 0:
-      case 1:
-        await drive.call("PUT", `/me/drive/root:/${target}:/content`, `remote ${seed}.${i} `.repeat(1 + below(400)))
-        break
-      case 2:
-        await drive.call("POST", `/me/drive/root:/${target}:/children`, {
-          name: names[below(names.length)],
-          folder: {}
-        })
-        break
-      case 3: {
-        const id = await idOf(target)
-        if (id !== undefined) await drive.call("PATCH", `/me/drive/items/${id}`, { name: names[below(names.length)] })
-        break
-      }
-      case 4: {
-        const [id, parent] = [await idOf(target), await idOf(path())]
-        if (id !== undefined && parent !== undefined) {
-          await drive.call("PATCH", `/me/drive/items/${id}`, { parentReference: { id: parent } })
-        }
-        break
-      }
-      default: {
-        const id = await idOf(target)
-        if (id !== undefined) await drive.call("DELETE", `/me/drive/items/${id}`)
-      }
-    }
-  }
-}
-
-/** The one thing that a user has to do: a file that was changed in part, and whose other parts nobody has any more. */
-const incomplete =
-  /^(\/.+): (?:content|create): the version this file was edited from is gone .*: save the file again completely$/gm
-
-/** `sync --wait` until it returns 0, saving again what it asks to have saved. */
-const settle = async (mount: Mount): Promise<void> => {
-  for (let tries = 0; ; tries++) {
-    const end = await mount.cli(["sync", "--wait", "--timeout", "60", mount.path])
-    if (end.code === 0) return
-    const paths = Array.from(end.stderr.matchAll(incomplete), ([, path]) => path!)
-    if (paths.length === 0 || tries === 3) throw new Error(`sync: exit ${end.code}\n${end.stdout}\n${end.stderr}`)
-    for (const path of paths) await shell(`printf 'saved again' > '.${path}'`, { cwd: mount.path })
-  }
-}
+import { type Drive, Harness, type Mount, shell } from "./harness.ts"
+import { assertConverged, quarrel, seedsOf, settle } from "./parties.ts"
 
 describe("two parties at random", () => {
   let harness: Harness
@@ -84,24 +23,63 @@ describe("two parties at random", () => {
   afterAll(() => harness.close(), 120_000)
 
   let runs = 0
-  for (const seed of seeds) {
+  for (const seed of seedsOf("CONVERGENCE_SEEDS", [1, 2, 3, 4, 5, 6])) {
     test(`seed ${seed} converges`, async () => {
       // A failed test runs once more on the same drive.
       const folder = `run-${seed}-${++runs}`
       await shell(`mkdir ${folder}`, { cwd: mount.path })
       await settle(mount)
-      for (let round = 0; round < 3; round++) {
-        await Promise.all([
-          actor("random-changes", [`${mount.path}/${folder}`, String(seed * 10 + round), "60"]),
-          changeRemotely(drive, folder, seed * 10 + round, 25)
-        ])
-      }
-      await settle(mount)
-      // What was decided in the first sync (conflict copies, restored items) is sent in the second.
-      await settle(mount)
-      assert.strictEqual((await mount.status()).pending.intents, 0)
-      const [here, there] = [await mount.listing(), await drive.listing()]
-      assert.deepStrictEqual(new Map([...there].toSorted()), new Map([...here].toSorted()))
+      for (let round = 0; round < 3; round++) await quarrel(mount, drive, folder, seed * 10 + round)
+      await assertConverged(mount, drive)
     }, 120_000)
+  }
+})
+
+/** What befalls requests, and how many of them. */
+const weather: Readonly<Record<string, number>> = {
+  lostReply: 0.03,
+  badGateway: 0.03,
+  timeoutAfterEffect: 0.03,
+  refusedConnection: 0.03,
+  uploadErrorAfterCommit: 0.05,
+  tagBump: 0.05,
+  downloadCut: 0.05,
+  deltaShortPage: 0.2,
+  deltaRepeatsItem: 0.1,
+  deltaChildFirst: 0.1,
+  deltaWithoutCTag: 0.05,
+  childrenShortPage: 0.1
+}
+
+describe("two parties at random, a server that fails, a daemon that is killed", () => {
+  let harness: Harness
+  beforeAll(async () => {
+    harness = await Harness.open()
+  })
+  afterAll(() => harness.close(), 120_000)
+
+  let runs = 0
+  for (const seed of seedsOf("CHAOS_SEEDS", [1, 2])) {
+    test(`seed ${seed} converges`, async () => {
+      const below = random(seed)
+      const name = `chaos-${seed}-${++runs}`
+      const drive = await harness.serve(`${name}-drive`)
+      let mount = await harness.mount(drive, name)
+      await shell(`mkdir folder`, { cwd: mount.path })
+      await settle(mount)
+      for (let round = 0; round < 3; round++) {
+        for (const [fault, rate] of Object.entries(weather)) await drive.admin("POST", "faults", { fault, rate })
+        const changes = quarrel(mount, drive, "folder", seed * 10 + round, ["ENOTCONN", "ECONNABORTED"])
+        // At a random time, so often before the end of the changes and sometimes after it.
+        await new Promise((resolve) => setTimeout(resolve, below(1_500)))
+        await mount.signal("SIGKILL")
+        await changes
+        mount = await harness.mount(drive, name)
+      }
+      await drive.admin("DELETE", "faults")
+      await assertConverged(mount, drive)
+      await mount.signal("SIGTERM")
+      await drive.stop()
+    }, 240_000)
   }
 })

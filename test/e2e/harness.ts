@@ -143,6 +143,11 @@ export class Drive {
     return response.status === 204 ? undefined : response.json()
   }
 
+  /** A request to the server's own control, as in docs/embedded-drive.md. */
+  async admin(method: string, path: string, body?: unknown): Promise<void> {
+    await this.json(method, `${this.url}/_admin/${path}`, body)
+  }
+
   /** The whole drive as `path -> "size hash"` (files) or `path/ -> ""` (folders), read through delta. */
   async listing(): Promise<TreeListing> {
     const items = new Map<string, any>()

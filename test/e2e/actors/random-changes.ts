@@ -1,7 +1,7 @@
 /**
- * Random changes of a directory: `random-changes.ts DIRECTORY SEED COUNT`. Few names, so that they meet. Errors that a
- * filesystem may answer while others change it too (gone, there already, not empty, a directory, offline) are part of
- * life; anything else ends the run.
+ * Random changes of a directory: `random-changes.ts DIRECTORY SEED COUNT [ERRNO ...]`. Few names, so that they meet.
+ * Errors that a filesystem may answer while others change it too (gone, there already, not empty, a directory,
+ * offline), and those that are named, are part of life; anything else ends the run.
  */
 import {
   appendFileSync,
@@ -17,7 +17,7 @@ import {
 import { join } from "node:path"
 import { random } from "./random.ts"
 
-const [root, seed, count] = process.argv.slice(2) as [string, string, string]
+const [root, seed, count, ...tolerated] = process.argv.slice(2) as [string, string, string, ...Array<string>]
 const below = random(Number(seed))
 const pick = <A>(values: ReadonlyArray<A>): A => values[below(values.length)]!
 
@@ -48,7 +48,18 @@ const actions: ReadonlyArray<(i: number) => void> = [
   () => truncateSync(path(), below(100))
 ]
 
-const expected = new Set(["ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY", "EINVAL", "EBUSY", "ESTALE", "EPERM"])
+const expected = new Set([
+  "ENOENT",
+  "EEXIST",
+  "ENOTDIR",
+  "EISDIR",
+  "ENOTEMPTY",
+  "EINVAL",
+  "EBUSY",
+  "ESTALE",
+  "EPERM",
+  ...tolerated
+])
 
 for (let i = 0; i < Number(count); i++) {
   try {
