@@ -87,7 +87,7 @@ const make = Effect.fnUntraced(function* (seeds: ReadonlyArray<Seed>) {
     mountpoint,
     sh: (script) => Effect.flatMap(attempt("/bin/bash", ["-ec", script]), sound),
     try: (script) => attempt("/bin/bash", ["-c", script]),
-    python: (script) => Effect.flatMap(attempt("python3", ["-c", prelude + script]), sound),
+    python: (script) => Effect.flatMap(attempt("python3", ["-I", "-c", prelude + script]), sound),
     ask: <A>(command: Command) =>
       Effect.gen(function* () {
         child.stdin.write(`${JSON.stringify(command)}\n`)

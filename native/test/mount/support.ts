@@ -53,9 +53,14 @@ export const shell = async (folder: string, script: string): Promise<string> => 
   return stdout
 }
 
+/** Isolated: an import must not look into the folder, which is a filesystem that may not list. */
 export const python = async (folder: string, script: string): Promise<string> => {
-  const { code, signal, stderr, stdout } = await start("python3", "-c", `import os\nos.chdir('${folder}')\n${script}`)
-    .finished
+  const { code, signal, stderr, stdout } = await start(
+    "python3",
+    "-I",
+    "-c",
+    `import os\nos.chdir('${folder}')\n${script}`
+  ).finished
   if (code !== 0) throw new Error(`exit ${code ?? signal}\n${stdout}${stderr}`)
   return stdout
 }
