@@ -29,13 +29,20 @@ export interface DriveParts {
   readonly notifications: Notifications["Service"]
   /** Where URLs without a token start. */
   readonly transferRoot: string
-  /** A drive of this process by its id. */
-  peer(driveId: string): DriveParts | undefined
+  readonly peers: Peers
   /** Signs what URLs without a token may do. */
   readonly secret: Uint8Array
 }
 
-export const driveParts = Effect.fnUntraced(function* (peer: DriveParts["peer"]) {
+/** The drives of this process by their ids; undefined for an id that is of none of them. */
+export interface Peers {
+  /** For showing what is known of it: undefined also for one that cannot be opened. */
+  find(driveId: string): DriveParts | undefined
+  /** For working on it. Throws 503 for one that cannot be opened. */
+  use(driveId: string): DriveParts | undefined
+}
+
+export const driveParts = Effect.fnUntraced(function* (peers: Peers) {
   const settings = yield* DriveSettings
   const store = yield* DriveStore
   const parts: DriveParts = {
@@ -48,14 +55,14 @@ export const driveParts = Effect.fnUntraced(function* (peer: DriveParts["peer"])
     permissions: makePermissions(store.db),
     notifications: yield* Notifications,
     transferRoot: store.transferRoot,
-    peer,
+    peers,
     secret: store.secret
   }
   return parts
 })
 
 /** Shapes items for this call's reply. */
-export const shaperFor = ({ model, settings, links, peer }: DriveParts, call: Call): ((row: ItemRow) => Json) =>
+export const shaperFor = ({ model, settings, links, peers }: DriveParts, call: Call): ((row: ItemRow) => Json) =>
   makeShaper({
     model,
     encodePaths: settings.encodePaths ?? model.kind === "personal",
@@ -64,7 +71,7 @@ export const shaperFor = ({ model, settings, links, peer }: DriveParts, call: Ca
     select: selectOf(call),
     shortcutTarget: ({ target }) => {
       const [driveId = "", itemId = ""] = (target ?? "").split(" ")
-      const remote = peer(driveId)?.model
+      const remote = peers.find(driveId)?.model
       const number = remote?.tags.parse(itemId)
       const row = number === undefined ? undefined : remote?.table.byId(number)
       return { driveId, itemId, model: remote, row: row?.deleted === 0 ? row : undefined }

@@ -14,7 +14,7 @@ import { DriveFolderError } from "./DriveFolderError.ts"
 import { isOwner } from "./DriveItemShape.ts"
 import type { DriveLabel } from "./DriveLabel.ts"
 import { DriveModel } from "./DriveModel.ts"
-import { type DriveParts, driveParts, sharedItem } from "./DriveParts.ts"
+import { type DriveParts, driveParts, type Peers, sharedItem } from "./DriveParts.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore, type NewDrive } from "./DriveStore.ts"
 import { type ClosedDrive, type KnownDrive, makeFurtherFolders } from "./FurtherFolders.ts"
@@ -76,8 +76,19 @@ const makeDrives = Effect.fnUntraced(function* (
   scope: Scope.Scope
 ) {
   const fs = yield* FileSystem.FileSystem
-  const peer = (driveId: string) => open.find(({ parts }) => sameDriveId(parts.model.driveId, driveId))?.parts
-  const own: Open = { key: undefined, parts: yield* driveParts(peer), admin: yield* DriveAdmin }
+  const closed: Array<ClosedDrive> = []
+  const peers: Peers = {
+    find: (driveId) => open.find(({ parts }) => sameDriveId(parts.model.driveId, driveId))?.parts,
+    use: (driveId) => {
+      checkOpen({ _tag: "Id", id: driveId })
+      return peers.find(driveId)
+    }
+  }
+  /** Not 404: a client would take the drive for deleted. */
+  const checkOpen = (choice: DriveChoice): void => {
+    if (closed.some(({ known }) => known !== undefined && isMeant(choice, known))) throw notOpen()
+  }
+  const own: Open = { key: undefined, parts: yield* driveParts(peers), admin: yield* DriveAdmin }
   const open: Array<Open> = [own]
   const lock = yield* Semaphore.make(1)
   const makeFurther = (dir: string, wanted: NewDrive) =>
@@ -85,7 +96,6 @@ const makeDrives = Effect.fnUntraced(function* (
 
   const folders = makeFurtherFolders(fs, first.dir, first.db)
   const inMemory = first.db.path === ":memory:"
-  const closed: Array<ClosedDrive> = []
 
   const openFurther = Effect.fnUntraced(function* (key: string, wanted: NewDrive) {
     const layer = driveLayer.pipe(
@@ -99,7 +109,7 @@ const makeDrives = Effect.fnUntraced(function* (
       Effect.catchDefect((defect) => Effect.fail(DriveFolderError.unusable(folders.pathOf(key), String(defect)))),
       Effect.onError((cause) => Scope.close(inner, Exit.failCause(cause)))
     )
-    const parts = yield* Effect.provide(driveParts(peer), context)
+    const parts = yield* Effect.provide(driveParts(peers), context)
     const drive = { key, parts, admin: Context.get(context, DriveAdmin) }
     yield* Effect.orDie(first.db.try(() => folders.remember(key, knownOf(parts))))
     open.push(drive)
@@ -149,8 +159,7 @@ const makeDrives = Effect.fnUntraced(function* (
     require: (choice) => {
       const found = find(choice)
       if (found !== undefined) return found.parts
-      // Not 404: a client would take the drive for deleted.
-      if (closed.some(({ known }) => known !== undefined && isMeant(choice, known))) throw notOpen()
+      checkOpen(choice)
       throw itemNotFound(notFound[choice._tag])
     },
     byKey: (key) => {

@@ -42,7 +42,7 @@ export const copyItem = Effect.fnUntraced(function* (parts: DriveParts, call: Ca
 })
 
 const targetDrive = (parts: DriveParts, driveId: string | undefined): DriveParts => {
-  const found = driveId === undefined ? parts : parts.peer(driveId)
+  const found = driveId === undefined ? parts : parts.peers.use(driveId)
   if (found === undefined) throw itemNotFound("The drive to copy to could not be found.")
   return found
 }

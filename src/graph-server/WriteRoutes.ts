@@ -36,7 +36,7 @@ const createShortcut = Effect.fnUntraced(function* (
   const conflict = yield* conflictOf(call, body, "fail")
   return yield* attempt(() => {
     const { id = "", parentReference } = body.remoteItem ?? {}
-    const remote = parts.peer(parentReference?.driveId ?? "")
+    const remote = parts.peers.use(parentReference?.driveId ?? "")
     if (remote === undefined || remote.model.driveId === parts.model.driveId) {
       throw invalidRequest("remoteItem.parentReference.driveId has to be another drive.", "invalidParameterFormat")
     }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { admin as adminApi, get, put } from "./api.ts"
+import { admin as adminApi, get, post, put } from "./api.ts"
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "onemount-further-"))),
@@ -28,6 +28,11 @@ const addDrive = (name: string, owner: string) =>
     yield* admin.putFile("/kept.txt", `of ${owner}`)
     return driveId
   })
+
+const copyTo = (driveId: string) => post("/me/drive/root:/here.txt:/copy", { parentReference: { driveId, id: "root" } })
+
+const linkTo = (driveId: string, id: string) =>
+  post("/me/drive/root/children", { name: "Link", remoteItem: { id, parentReference: { driveId } } })
 
 describe("folders of further drives", () => {
   it.live("hold a whole drive or none after kill -9 while one is made", () =>
@@ -63,6 +68,14 @@ describe("folders of further drives", () => {
           addDrive("OneDrive", "eve@example.org")
         ])
       )
+      const kept = yield* opened(
+        dir,
+        Effect.gen(function* () {
+          const { id } = (yield* get(`/drives/${ada}/root:/kept.txt`)).body
+          assert.strictEqual((yield* linkTo(ada, id)).status, 201)
+          return id
+        })
+      )
       const folder = (key: number) => join(dir, "drives", String(key))
       const database = join(folder(1), "drive.db")
       const whole = readFileSync(database)
@@ -77,6 +90,16 @@ describe("folders of further drives", () => {
             const { status, body } = yield* get(closed)
             assert.deepStrictEqual([status, body.error.code], [503, "serviceNotAvailable"], closed)
           }
+          yield* put("/me/drive/root:/here.txt:/content", "x")
+          for (const refused of [yield* copyTo(ada), yield* copyTo(bob), yield* linkTo(ada.toUpperCase(), kept)]) {
+            assert.deepStrictEqual([refused.status, refused.body.error.code], [503, "serviceNotAvailable"])
+          }
+          assert.strictEqual((yield* copyTo(eve)).status, 202)
+          assert.strictEqual((yield* copyTo("6000000000000000")).status, 404)
+          assert.strictEqual((yield* linkTo("6000000000000000", kept)).status, 400)
+          const shown: object = (yield* get("/me/drive/root:/Link")).body
+          assert.deepInclude(shown, { remoteItem: { id: kept, parentReference: { driveId: ada } } })
+          assert.strictEqual((yield* get("/me/drive/root:/Link 1")).status, 404)
           assert.strictEqual((yield* get("/drives/6000000000000000")).status, 404)
           assert.strictEqual((yield* get(`/drives/${eve}/root:/kept.txt`)).status, 200)
           assert.strictEqual((yield* put("/me/drive/root:/mine.txt:/content", "x")).status, 201)
