@@ -7,16 +7,16 @@ import type { Ino, Item } from "../tree/Item.ts"
 import { MountDatabase } from "../tree/MountDatabase.ts"
 import { versionOf } from "../tree/BodyTable.ts"
 import { Tree } from "../tree/Tree.ts"
-import { type Body, openBody, ownerOf, type Store } from "./bodies.ts"
+import { type Body, openBody, type Store } from "./bodies.ts"
 import { ContentError } from "./ContentError.ts"
 import { makeContentFiles } from "./ContentFiles.ts"
 import { makeContentRows } from "./ContentRows.ts"
 import type { ContentStore, ContentStoreOptions, OpenBody, Unwritten } from "./ContentStore.ts"
-import { attempt, attemptPromise, attemptWait, fromTree } from "./errors.ts"
+import { attempt, attemptPromise, attemptWait } from "./errors.ts"
 import { makeKeeper } from "./Keeper.ts"
 import { makePump } from "./pump.ts"
 import { recover } from "./recovery.ts"
-import { makeSettling } from "./settle.ts"
+import { announceEdit, makeSettling } from "./settle.ts"
 import { makeSpareFiles } from "./SpareFiles.ts"
 import { takeSnapshot, verifyBody } from "./snapshots.ts"
 
@@ -109,11 +109,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
   const edit = Effect.fnUntraced(function* (body: Body, grows: number, change: () => Promise<void>) {
     yield* keeper.makeRoomToWrite(grows)
     body.touched = true
-    if (table.status(body.content)?.modified !== true) {
-      ownerOf(store, body)
-      body.asked = true
-      yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
-    }
+    if (table.status(body.content)?.modified !== true) yield* announceEdit(store, body)
     yield* attemptPromise(`change body ${body.key}`, change)
   })
 

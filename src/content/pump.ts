@@ -7,10 +7,11 @@
 import { constants } from "node:os"
 import { Clock, Effect, FiberSet, Queue, Schedule } from "effect"
 import type { ContentEvent, ContentId } from "@onemount/fuse-native"
-import { ownerOf, type Store } from "./bodies.ts"
+import type { Store } from "./bodies.ts"
 import type { ContentError } from "./ContentError.ts"
 import type { Fetch } from "./ContentStore.ts"
-import { attempt, fromTree } from "./errors.ts"
+import { attempt } from "./errors.ts"
+import { announceEdit } from "./settle.ts"
 
 type DirtyEvent = Extract<ContentEvent, { readonly op: "dirty" }>
 type SpaceEvent = Extract<ContentEvent, { readonly op: "space" }>
@@ -40,7 +41,7 @@ export interface PumpOptions {
 }
 
 export const makePump = Effect.fnUntraced(function* (store: Store, { wake, fetchLimit, roomWait }: PumpOptions) {
-  const { tree, table, bodies, keeper } = store
+  const { table, bodies, keeper } = store
   const fetches = yield* Queue.bounded<Fetch>(fetchLimit)
   const waiting = yield* Queue.bounded<Fetch>(waitingLimit)
   // At most one question for each open body.
@@ -49,11 +50,8 @@ export const makePump = Effect.fnUntraced(function* (store: Store, { wake, fetch
   const permit = Effect.fnUntraced(function* (content: ContentId) {
     const body = bodies.get(content)
     if (body === undefined) return EIO
-    ownerOf(store, body)
     yield* keeper.makeRoomToWrite(0)
-    body.touched = true
-    body.asked = true
-    yield* Effect.mapError(tree.beginEdit(body.ino, body.key), fromTree)
+    yield* announceEdit(store, body)
     return 0
   })
 
@@ -66,18 +64,27 @@ export const makePump = Effect.fnUntraced(function* (store: Store, { wake, fetch
     yield* Effect.logWarning(message)
   })
 
-  const answer = ({ id, content }: DirtyEvent) =>
-    permit(content).pipe(
+  /** Tells a writer what its question ended with; what fails refuses the write, for the reason that `why` names. */
+  const reply = (
+    content: ContentId,
+    question: Effect.Effect<number, ContentError>,
+    why: string,
+    send: (errno: number) => void
+  ) =>
+    question.pipe(
       Effect.catch((error) =>
         Effect.as(
-          warn(`a write to body ${content} was refused: ${error.message}`),
+          warn(`a write to body ${content} ${why}: ${error.message}`),
           error.reason === "NoSpace" ? ENOSPC : EIO
         )
       ),
       Effect.catchDefect((defect) => Effect.as(Effect.logError(`a write to body ${content} failed`, defect), EIO)),
-      Effect.flatMap((errno) => attempt("answer a writer", () => table.replyDirty(id, errno))),
+      Effect.flatMap((errno) => attempt("answer a writer", () => send(errno))),
       Effect.catch((error) => Effect.logWarning(`a writer of body ${content} left: ${error.message}`))
     )
+
+  const answer = ({ id, content }: DirtyEvent) =>
+    reply(content, permit(content), "was refused", (errno) => table.replyDirty(id, errno))
 
   /** Others may free space as well while this one waits, so it looks again. */
   const room = (bytes: number) =>
@@ -91,17 +98,7 @@ export const makePump = Effect.fnUntraced(function* (store: Store, { wake, fetch
 
   /** The disk was full at a write. What it frees may not suffice, then the table asks again, or the write fails. */
   const answerSpace = ({ id, content, bytes }: SpaceEvent) =>
-    room(bytes).pipe(
-      Effect.catch((error) =>
-        Effect.as(
-          warn(`a write to body ${content} found the disk full: ${error.message}`),
-          error.reason === "NoSpace" ? ENOSPC : EIO
-        )
-      ),
-      Effect.catchDefect((defect) => Effect.as(Effect.logError(`no room for body ${content}`, defect), EIO)),
-      Effect.flatMap((errno) => attempt("answer a writer", () => table.replySpace(id, errno))),
-      Effect.catch((error) => Effect.logWarning(`a writer of body ${content} left: ${error.message}`))
-    )
+    reply(content, room(bytes), "found the disk full", (errno) => table.replySpace(id, errno))
 
   /** A body that was closed meanwhile has no readers left to be told. */
   const refuse = ({ content, offset, length }: FetchEvent, errno: number) =>

@@ -32,6 +32,15 @@ export interface Settling {
   close(body: Body): Effect.Effect<void>
 }
 
+/** On record before the body is changed, so that a crash knows where unrecorded writes may be. */
+export const announceEdit = (store: Store, body: Body): Effect.Effect<void, ContentError> =>
+  Effect.suspend(() => {
+    body.touched = true
+    body.asked = true
+    ownerOf(store, body)
+    return Effect.mapError(store.tree.beginEdit(body.ino, body.key), fromTree)
+  })
+
 export const makeSettling = (store: Store): Settling => {
   const { tree, table, files, rows, bodies, timing } = store
 
