@@ -9,6 +9,7 @@ import * as fs from "node:fs"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Time } from "../graph/DriveItem.ts"
+import { makePrivateDirectory } from "../platform/Directories.ts"
 import { ContentKey } from "../tree/Item.ts"
 
 /** What the disk says about a backing file. Sizes in bytes. */
@@ -55,7 +56,7 @@ export const makeContentFiles = (directory: string): ContentFiles => {
   const root = join(directory, "content")
   const recovered = join(directory, "recovered")
   const known = new Set<string>()
-  fs.mkdirSync(root, { recursive: true, mode: 0o700 })
+  makePrivateDirectory(root)
 
   const folder = (key: ContentKey): string => join(root, shard(key))
   const locate = (key: ContentKey): string => join(folder(key), String(key))
@@ -63,7 +64,7 @@ export const makeContentFiles = (directory: string): ContentFiles => {
   const path = (key: ContentKey): string => {
     const parent = folder(key)
     if (!known.has(parent)) {
-      fs.mkdirSync(parent, { recursive: true, mode: 0o700 })
+      makePrivateDirectory(parent)
       known.add(parent)
     }
     return locate(key)
@@ -87,7 +88,7 @@ export const makeContentFiles = (directory: string): ContentFiles => {
   }
 
   const setAside = (key: ContentKey, name: string): string => {
-    fs.mkdirSync(recovered, { recursive: true, mode: 0o700 })
+    makePrivateDirectory(recovered)
     const target = freeName(recovered, `${shortened(name)}-${key}`)
     fs.renameSync(locate(key), target)
     remove(key)

@@ -11,6 +11,7 @@ import { open } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Queue, type Scope } from "effect"
 import { supervise } from "../lifecycle/supervise.ts"
+import { makePrivateDirectory } from "../platform/Directories.ts"
 import type { ContentError } from "./ContentError.ts"
 import { attempt, attemptPromise } from "./errors.ts"
 
@@ -29,7 +30,7 @@ export const makeSpareFiles = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SpareFiles, ContentError, Scope.Scope> {
   const folder = join(directory, "spare")
   const paths = yield* attempt(`use ${folder}`, () => {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makePrivateDirectory(folder)
     return emptyFiles(folder)
   })
   let last = Math.max(0, ...fs.readdirSync(folder).map(Number).filter(Number.isSafeInteger))
