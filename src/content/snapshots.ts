@@ -7,6 +7,7 @@ import { Effect, PubSub, Scope, Semaphore } from "effect"
 import { quickXorHashFile, type ContentState } from "@onemount/fuse-native"
 import { type Body, hasUnsentContent, ownerOf, type Store } from "./bodies.ts"
 import { quickXorHash } from "../platform/QuickXorHash.ts"
+import { readFully } from "../platform/readFully.ts"
 import { ContentError } from "./ContentError.ts"
 import { factsOf } from "./ContentFiles.ts"
 import type { Snapshot } from "./ContentStore.ts"
@@ -57,10 +58,7 @@ const smallHash = 16 * 1024
 
 const hashNow = (fd: number, size: number) => {
   const bytes = Buffer.allocUnsafe(size)
-  let length = 0
-  for (let count = -1; length < size && count !== 0; length += count) {
-    count = fs.readSync(fd, bytes, length, size - length, length)
-  }
+  const length = readFully(fd, bytes, 0)
   return { hash: quickXorHash(bytes.subarray(0, length)), length }
 }
 
