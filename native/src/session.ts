@@ -221,8 +221,9 @@ export class Session {
 
   /**
    * Makes the kernel ask again for every name it keeps, once it uses it (FUSE_NOTIFY_INC_EPOCH). Returns at once,
-   * whatever requests are in flight: sent before a reply, it is true when the caller hears of it. False where the kernel
-   * has no epoch (before Linux 6.16) or the session has ended; `notify` is what remains then.
+   * whatever requests are in flight: sent before a reply, it is true when the caller hears of it. The binding goes on
+   * answering from what it knows, so `notify` of the names that changed comes first. False where the kernel has no epoch
+   * (before Linux 6.16) or the session has ended; `notify` is what remains then.
    */
   bumpEpoch(): boolean {
     return binding.bumpEpoch(this.#native) === 0

@@ -31,7 +31,7 @@ import * as Dispatch from "./Dispatch.ts"
 import { usual } from "./features.ts"
 import { FuseError } from "./FuseError.ts"
 import { Handles } from "./Handles.ts"
-import { notificationsFor, send } from "./Invalidation.ts"
+import { notificationsFor } from "./Invalidation.ts"
 import { NodeTable } from "./NodeTable.ts"
 
 export interface FuseSessionOptions {
@@ -130,7 +130,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
 
   const notify = Effect.map(PubSub.take(changes), (batch) => {
     const notifications = notificationsFor(nodes, batch)
-    if (!Deferred.isDoneUnsafe(closed)) send(session, notifications)
+    if (!Deferred.isDoneUnsafe(closed)) session.notify(notifications)
   })
   const invalidate = Effect.forever(notify, { disableYield: true }).pipe(
     // Without invalidations the caches would lie: the mount goes with them.

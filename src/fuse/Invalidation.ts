@@ -9,22 +9,6 @@ import type { NodeId, Notification } from "@onemount/fuse-native"
 import type { Ino } from "../tree/Item.ts"
 import type { TreeChange } from "../tree/Tree.ts"
 import type { NodeTable } from "./NodeTable.ts"
-import type { KernelSession } from "./replies.ts"
-
-/** From this many entries on, asking for every name again when it is used is cheaper than dropping one by one. */
-const manyEntries = 10_000
-
-/** Hands notifications to the binding; those of very many entries as one step of the kernel's epoch. */
-export const send = (
-  session: Pick<KernelSession, "notify" | "bumpEpoch">,
-  notifications: ReadonlyArray<Notification>
-): void => {
-  if (notifications.length === 0) return
-  const others = notifications.filter(({ kind }) => kind !== "entry")
-  const epoch = notifications.length - others.length >= manyEntries && session.bumpEpoch()
-  const left = epoch ? others : notifications
-  if (left.length > 0) session.notify(left)
-}
 
 /** The notifications for changes, in their order. Moves replaced contents to new nodes on the way. */
 export const notificationsFor = (nodes: NodeTable, changes: ReadonlyArray<TreeChange>): ReadonlyArray<Notification> => [

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { notificationsFor, send } from "../../src/fuse/Invalidation.ts"
+import { notificationsFor } from "../../src/fuse/Invalidation.ts"
 import { NodeTable } from "../../src/fuse/NodeTable.ts"
 import { fold } from "../../src/tree/fold.ts"
 import { Ino, rootIno } from "../../src/tree/Item.ts"
 import { FakeKernel } from "./FakeKernel.ts"
-import { FakeSession, node } from "./FakeSession.ts"
+import { node } from "./FakeSession.ts"
 
 const table = (negatives = 100) => {
   const kernel = new FakeKernel()
@@ -71,24 +71,5 @@ describe("Invalidation", () => {
     nodes.absent(root, "a")
     nodes.absent(root, "b")
     assert.deepStrictEqual(notificationsFor(nodes, []), [{ kind: "entry", parent: root, name: "a" }])
-  })
-
-  it("sends very many entries as one step of the epoch where the kernel has it", () => {
-    const entries = Array.from(
-      { length: 10_000 },
-      (_, i) => ({ kind: "entry", parent: node(1), name: `${i}` }) as const
-    )
-    const page = { kind: "inode", node: node(5) } as const
-    const session = new FakeSession()
-    send(session, [...entries, page])
-    assert.deepStrictEqual([session.epochs.length, session.notifications], [1, [page]])
-    send(session, entries)
-    assert.strictEqual(session.notifications.length, 1)
-    const old = new FakeSession()
-    old.bumpEpoch = () => false
-    send(old, [...entries, page])
-    assert.strictEqual(old.notifications.length, 10_001)
-    send(session, entries.slice(1))
-    assert.deepStrictEqual([session.epochs.length, session.notifications.length], [2, 10_000])
   })
 })

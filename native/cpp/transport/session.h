@@ -124,7 +124,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
 
   /// From the inode table at once, then from the kernel.
   int notify(std::deque<Notification> notifications);
-  /// Every name the kernel keeps is asked for again (immediate.h). ENOSYS before Linux 6.16. Never waits.
+  /// Every name the kernel keeps is asked for again (immediate.h), of the inode table where it still has it. ENOSYS before
+  /// Linux 6.16. Never waits.
   int bumpEpoch();
   /// The kernel forgets the attributes of these nodes, not their pages. Never waits.
   int invalidateAttributes(const uint64_t* nodes, size_t count);
