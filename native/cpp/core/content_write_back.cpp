@@ -8,8 +8,9 @@
 namespace fuse_native {
 
 void ContentTable::wrote(OpenContent& content, uint64_t bytes) {
-  content.unsynced += bytes;
+  // The sum first: a sync that takes these bytes from the content takes them from the sum as well.
   unsynced_ += bytes;
+  content.unsynced += bytes;
   if (content.body->isClosed()) forgetUnsynced(content);
   if (unsynced_ >= budget_->limits.dirtyBytes / 2) writeBack();
 }
