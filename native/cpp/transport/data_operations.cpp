@@ -128,16 +128,6 @@ void Session::giveUpWhenRefusing(RequestId id) {
   });
 }
 
-template <typename Send>
-void Session::ifPending(RequestId id, Send send) {
-  std::shared_lock life(life_);
-  auto pending = pending_.take(id);
-  if (!pending) return;
-  // Before the reader can ask for more.
-  pending->waiting.reset();
-  send(*pending);
-}
-
 void Session::answerRead(fuse_req_t request, uint64_t startNs, int error, const char* bytes, size_t length) {
   if (error != 0) return answer(request, Op::Read, startNs, error);
   fuse_reply_buf(request, bytes, length);

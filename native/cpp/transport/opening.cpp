@@ -77,46 +77,47 @@ void Session::undoOpening(Opened& opened) {
   if (opened.isCreate) forget({{opened.entry.ino, 1}});
 }
 
-void Session::awaitPermission(const Pending& pending, const std::shared_ptr<Opened>& opened) {
-  Pending parked = pending;
-  parked.handle = opened->handle;
-  parked.content = opened->handle->content;
-  parked.waiter = contents_->nextWaiter();
-  const RequestId id = parked.id;
-  const WaiterId waiter = parked.waiter;
-  pending_.add(std::move(parked));
-  const bool granted =
-      contents_->permitted(opened->handle->content, waiter, [self = shared_from_this(), id, opened](ssize_t result) {
-        std::shared_lock life(self->life_);
-        const auto waited = self->pending_.take(id);
-        if (!waited) return;
-        if (result < 0) {
-          fuse_reply_err(waited->request, static_cast<int>(-result));
-        } else {
-          self->deliver(*waited, *opened);
-        }
-      });
-  if (!granted) return;
-  if (const auto waited = pending_.take(id)) deliver(*waited, *opened);
+void Session::awaitPermission(RequestId id, WaiterId waiter, const std::shared_ptr<Opened>& opened) {
+  auto answered = [self = shared_from_this(), id, opened](ssize_t result) {
+    self->ifPending(id, [&](const Pending& p) {
+      if (result < 0) {
+        fuse_reply_err(p.request, static_cast<int>(-result));
+      } else {
+        self->deliver(p, *opened);
+      }
+    });
+  };
+  if (contents_->permitted(opened->handle->content, waiter, answered)) answered(0);
+  giveUpWhenRefusing(id);
 }
 
 int Session::replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer,
                           uint64_t cookie) {
   ContentPtr content;
   if (answer.hasContent && !finished_ && contents_->find(answer.content, content) != 0) return EBADF;
-  bool waits = false;
+  WaiterId waiter = 0;
+  std::shared_ptr<Opened> waiting;
   const int error = replyWith(id, op, [&](const Pending& p) {
     if (entry != nullptr) made(p, *entry, cookie);
     const auto opened = attachHandle(p, entry == nullptr ? p.node : entry->ino, answer);
     opened->isCreate = entry != nullptr;
     if (entry != nullptr) opened->entry = told(*entry);
     const Handle& handle = *opened->handle;
-    waits = handle.mode == IoMode::Passthrough && handle.access != Access::Read &&
-            !handle.content->body->permitted();
-    waits ? awaitPermission(p, opened) : deliver(p, *opened);
+    if (handle.mode != IoMode::Passthrough || handle.access == Access::Read || handle.content->body->permitted()) {
+      deliver(p, *opened);
+      return 0;
+    }
+    waiting = opened;
+    waiter = contents_->nextWaiter();
+    Pending parked = p;
+    parked.handle = opened->handle;
+    parked.content = handle.content;
+    parked.waiter = waiter;
+    pending_.add(std::move(parked));
     return 0;
   });
-  if (waits) giveUpWhenRefusing(id);
+  // Without life_, which the answer takes: a table that was disposed of gives it at once.
+  if (waiting != nullptr) awaitPermission(id, waiter, waiting);
   return error;
 }
 

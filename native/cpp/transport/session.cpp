@@ -196,6 +196,10 @@ bool Session::endRequest(RequestId id) {
 
 uint64_t Session::failPending(int error) {
   std::shared_lock life(life_);
+  return failPendingLocked(error);
+}
+
+uint64_t Session::failPendingLocked(int error) {
   const auto all = pending_.takeAll();
   for (const Pending& pending : all) {
     if (pending.waiter != 0) contents_->cancel(pending.waiter);

@@ -186,7 +186,7 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   struct Opened;
   int replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer, uint64_t cookie);
   std::shared_ptr<Opened> attachHandle(const Pending& pending, uint64_t node, const OpenAnswer& answer);
-  void awaitPermission(const Pending& pending, const std::shared_ptr<Opened>& opened);
+  void awaitPermission(RequestId id, WaiterId waiter, const std::shared_ptr<Opened>& opened);
   void deliver(const Pending& pending, Opened& opened);
   void undoOpening(Opened& opened);
   void handleReleased(const std::shared_ptr<Handle>& handle);
@@ -195,13 +195,15 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   void publish(Pending pending);
   void answerRead(fuse_req_t request, uint64_t startNs, int error, const char* bytes, size_t length);
   void answerWrite(fuse_req_t request, uint64_t startNs, ssize_t result);
-  /// Runs `send` with the request when nobody has answered it yet, while the libfuse session is kept.
   Pending parked(fuse_req_t request, Op op, const ContentPtr& content, uint64_t startNs);
   void giveUpWhenRefusing(RequestId id);
+  /// Runs `send` with the request when nobody has answered it yet, while the libfuse session is kept.
   template <typename Send>
   void ifPending(RequestId id, Send send);
   bool endRequest(RequestId id);
   uint64_t failPending(int error);
+  /// Requires life_, in whatever way.
+  uint64_t failPendingLocked(int error);
 
   /// Gives the mountpoint and the content table back.
   void leave();
@@ -247,5 +249,15 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   std::atomic<bool> finished_{false};
   std::atomic<bool> left_{false};
 };
+
+template <typename Send>
+void Session::ifPending(RequestId id, Send send) {
+  std::shared_lock life(life_);
+  auto pending = pending_.take(id);
+  if (!pending) return;
+  // Before the reader can ask for more.
+  pending->waiting.reset();
+  send(*pending);
+}
 
 }  // namespace fuse_native

@@ -118,6 +118,8 @@ bool Session::close(Milliseconds limit) {
   if (!ended) return false;
   std::unique_lock life(life_);
   if (session_ == nullptr) return true;
+  // What JavaScript put back into the table after everything was answered (opening.cpp): nobody can answer it later.
+  failPendingLocked(ENODEV);
   fuse_session_unmount(session_);
   fuse_session_destroy(session_);
   session_ = nullptr;
