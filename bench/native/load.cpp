@@ -1,6 +1,6 @@
-// The load of bench/native.ts as plain system calls, so that the same few instructions are timed on every filesystem and
-// Node's own cost is in none of them. Prints one line: `operations seconds p50 p99`, latencies in microseconds and only
-// for one thread. With `server`, the number of a process, the seconds are processor time of it and of the load.
+// The load of bench/native.ts as plain system calls, so that the same few instructions are timed on every filesystem
+// and Node's own cost is in none of them. Prints one line: `operations seconds p50 p99`, latencies in microseconds and
+// only for one thread. With `server`, the number of a process, the seconds are processor time of it and of the load.
 // Usage: load WORKLOAD DIRECTORY [key=value]...
 //
 //   prepare    makes `files` files of 4 KiB in `directories` directories and big.bin of `mib` MiB (not timed)
@@ -10,13 +10,15 @@
 //   reread     128 KiB at a time over big.bin, again and again, after an untimed pass
 //   randread   4 KiB at random places of big.bin
 //   walk       readdir and fstatat of the whole tree, once
-//   seqread    big.bin once in `block` bytes, after the kernel was told to forget its pages unless `forget=0` (operations
-//              are MiB)
+//   seqread    big.bin once in `block` bytes, after the kernel was told to forget its pages unless `forget=0`
+//              (operations are MiB)
 //   seqwrite   a new file of `mib` MiB in `block` bytes, and its close (operations are MiB)
 //   create     `files` new files: create, write 4 KiB, close
 //   remove     what `seqwrite` or `create` with the same `tag` and `files` made (not timed)
 //
 // `cpu` pins all threads to one processor, `warm=1` runs over all files once before, `tag` is part of new names.
+#include "load.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -28,9 +30,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -38,66 +39,6 @@
 #include <vector>
 
 namespace {
-
-struct Options {
-  long files = 1000, directories = 20, threads = 1, ms = 100, cpu = -1, mib = 64, block = 128 * 1024, warm = 0,
-       server = 0, forget = 1;
-  std::string tag = "new";
-};
-Options options;
-
-constexpr long kPage = 4096;
-constexpr long kMebibyte = 1 << 20;
-
-[[noreturn]] void fail(const std::string& what) {
-  std::fprintf(stderr, "load: %s: %s\n", what.c_str(), std::strerror(errno));
-  std::exit(1);
-}
-
-int64_t nanoseconds(clockid_t clock) {
-  timespec t{};
-  if (::clock_gettime(clock, &t) != 0) fail("clock_gettime");
-  return t.tv_sec * 1'000'000'000LL + t.tv_nsec;
-}
-
-int64_t now() { return nanoseconds(CLOCK_MONOTONIC); }
-
-/// What the time of a whole run is taken from.
-int64_t spent() {
-  if (options.server == 0) return now();
-  clockid_t clock{};
-  if (const int error = ::clock_getcpuclockid(static_cast<pid_t>(options.server), &clock)) {
-    errno = error;
-    fail("clock_getcpuclockid");
-  }
-  return nanoseconds(clock) + nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
-}
-
-struct Path {
-  Path(const std::string& kind, long i) {
-    std::snprintf(text, sizeof text, "d%03ld/%s%06ld", i % options.directories, kind.c_str(), i);
-  }
-  char text[128];
-};
-
-int opened(const char* path, int flags) {
-  const int fd = ::open(path, flags, 0644);
-  if (fd < 0) fail(path);
-  return fd;
-}
-
-void writeAll(int fd, long bytes, long block) {
-  const std::vector<char> buffer(static_cast<size_t>(block), 'x');
-  for (long done = 0; done < bytes; done += block) {
-    if (::write(fd, buffer.data(), static_cast<size_t>(std::min(block, bytes - done))) < 0) fail("write");
-  }
-}
-
-void makeFile(const char* path, long bytes, long block) {
-  const int fd = opened(path, O_WRONLY | O_CREAT);
-  writeAll(fd, bytes, block);
-  if (::close(fd) != 0) fail(path);
-}
 
 /// What one thread does again and again; `i` counts its calls.
 using Step = std::function<void(long i)>;
@@ -151,16 +92,12 @@ Step readStep(long block, bool random) {
   return step;
 }
 
-Step stepOf(const std::string& workload) {
-  if (workload == "stat") return statStep;
-  if (workload == "lookup") return lookupStep;
-  if (workload == "openread") return openReadStep;
-  if (workload == "absent") return absentStep;
-  if (workload == "fstat") return fstatStep();
-  if (workload == "reread") return readStep(options.block, false);
-  if (workload == "randread") return readStep(kPage, true);
-  return nullptr;
-}
+/// The workloads that are repeated for a time: what makes the step of a thread.
+const std::map<std::string, std::function<Step()>> kTimed = {
+    {"stat", [] { return statStep; }},         {"lookup", [] { return lookupStep; }},
+    {"openread", [] { return openReadStep; }}, {"absent", [] { return absentStep; }},
+    {"fstat", fstatStep},                      {"reread", [] { return readStep(options.block, false); }},
+    {"randread", [] { return readStep(kPage, true); }}};
 
 void pin() {
   if (options.cpu < 0) return;
@@ -182,7 +119,7 @@ void timed(const std::string& workload) {
   ::pthread_barrier_init(&start, nullptr, static_cast<unsigned>(options.threads) + 1);
   for (long t = 0; t < options.threads; t++) {
     threads.emplace_back([&, t] {
-      const Step step = stepOf(workload);
+      const Step step = kTimed.at(workload)();
       if (options.warm != 0) {
         for (long i = t; i < options.files; i += options.threads) step(i);
       }
@@ -286,25 +223,6 @@ void removeMade() {
   for (long i = 0; i < options.files; i++) ::unlink(Path(options.tag, i).text);
 }
 
-void parse(int count, char** arguments) {
-  const std::pair<const char*, long*> numbers[] = {
-      {"files", &options.files}, {"directories", &options.directories}, {"threads", &options.threads},
-      {"ms", &options.ms},       {"cpu", &options.cpu},                 {"mib", &options.mib},
-      {"block", &options.block}, {"warm", &options.warm},               {"server", &options.server},
-      {"forget", &options.forget}};
-  for (int i = 3; i < count; i++) {
-    const std::string argument = arguments[i];
-    const size_t equals = argument.find('=');
-    const std::string key = argument.substr(0, equals);
-    const auto known = std::find_if(std::begin(numbers), std::end(numbers), [&](auto& n) { return key == n.first; });
-    errno = EINVAL;
-    if (equals == std::string::npos) fail(argument);
-    if (key == "tag") options.tag = argument.substr(equals + 1);
-    else if (known != std::end(numbers)) *known->second = std::strtol(argument.c_str() + equals + 1, nullptr, 10);
-    else fail(argument);
-  }
-}
-
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -318,9 +236,7 @@ int main(int count, char** arguments) {
   const std::string workload = arguments[1];
   if (workload == "prepare") prepare();
   else if (workload == "remove") removeMade();
-  else if (workload == "stat" || workload == "lookup" || workload == "absent" || workload == "openread" || workload == "fstat" ||
-           workload == "reread" || workload == "randread")
-    timed(workload);
+  else if (kTimed.count(workload) != 0) timed(workload);
   else once(workload);
   return 0;
 }
