@@ -9,29 +9,20 @@
  *     npm run bench [-- --quick] [-- --json]
  */
 import { spawn } from "node:child_process"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
-import { median, output, printTable, type Row } from "./report.ts"
+import { bench, interrupted, options } from "./command.ts"
+import { median, output, type Row } from "./report.ts"
 import { exec, ext4, onemount, passthrough, requirements, type Subject } from "./subjects.ts"
 import { type Workload, workloadsOf } from "./workloads.ts"
-
-const { values: options } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } }
-})
 
 const files = options.quick ? 1_000 : 10_000
 const newFiles = options.quick ? 300 : 1_000
 const repeats = options.quick ? 3 : 5
 
-/** Ended by SIGINT and SIGTERM: the driver stops, and so does everything that was started. */
-const interrupted = new AbortController()
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort())
-
 const drive = async (driver: string, args: ReadonlyArray<string>): Promise<string> => {
-  interrupted.signal.throwIfAborted()
-  return output(spawn(driver, args, { signal: interrupted.signal }), driver)
+  interrupted.throwIfAborted()
+  return output(spawn(driver, args, { signal: interrupted }), driver)
 }
 
 const dropCaches = async () => {
@@ -68,7 +59,7 @@ const run = async (root: string, subjects: Array<Subject>): Promise<Array<Row>> 
   await exec("cc", ["-O2", "-o", driver, join(import.meta.dirname, "driver.c")])
   // One by one: what was started is stopped also when the next one does not start.
   for (const make of [ext4, passthrough, onemount]) {
-    interrupted.signal.throwIfAborted()
+    interrupted.throwIfAborted()
     subjects.push(await make(root))
   }
   for (const subject of subjects) await drive(driver, ["prepare", subject.directory, String(files), "0"])
@@ -80,20 +71,11 @@ const run = async (root: string, subjects: Array<Subject>): Promise<Array<Row>> 
 
 const main = async () => {
   requirements()
-  const root = await mkdtemp(join(tmpdir(), "onemount-bench-"))
   const subjects: Array<Subject> = []
-  try {
-    const rows = await run(root, subjects)
-    printTable(rows)
-    if (options.json) console.log(JSON.stringify({ rows }))
-  } catch (cause) {
-    if (!interrupted.signal.aborted) throw cause
-    console.error("interrupted")
-    process.exitCode = 130
-  } finally {
+  const stop = async () => {
     for (const subject of subjects.toReversed()) await subject.stop()
-    await rm(root, { recursive: true, force: true })
   }
+  await bench((root) => run(root, subjects), stop)
 }
 
 await main()

@@ -7,26 +7,18 @@
  *
  *     npm run bench:features [-- --quick] [-- --json]
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
+import { bench, interrupted, options } from "./command.ts"
 import { dropCaches, type Load, loader, measure, measured, prefer, usual } from "./native/measuring.ts"
 import * as peers from "./native/peers.ts"
 import { type Kind, local, type Mounted, ours } from "./native/subjects.ts"
 import { type Toggle, togglesOf } from "./native/toggles.ts"
-import { median, printTable, type Row } from "./report.ts"
+import { median, type Row } from "./report.ts"
 
-const { values: options } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } }
-})
 const sizes = options.quick
   ? { rounds: 5, ms: 30, files: 2_000, mib: 16 }
   : { rounds: 11, ms: 150, files: 10_000, mib: 128 }
-
-/** Ended by SIGINT and SIGTERM: the load stops, and so does everything that was started. */
-const interrupted = new AbortController()
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort())
 
 interface Field {
   readonly folder: string
@@ -72,32 +64,28 @@ const compare = async (field: Field, toggle: Toggle, number: number): Promise<Ar
   }
 }
 
+const run = async (folder: string, mounts: Map<Kind, Mounted>): Promise<Array<Row>> => {
+  const load = loader(await peers.load(folder), interrupted)
+  const source = join(folder, "source")
+  await mkdir(source)
+  await load("prepare", source, `files=${sizes.files}`, `mib=${sizes.mib}`)
+  const field = { folder, source: local(source), load, usual: mounts }
+  const rows: Array<Row> = []
+  for (const [number, toggle] of togglesOf(sizes.ms, sizes.mib).entries()) {
+    rows.push(...(await compare(field, toggle, number)))
+  }
+  return rows
+}
+
 const main = async () => {
   if (process.getuid?.() !== 0) throw new Error("dropping the kernel's caches for cold runs needs root")
-  await prefer(measured)
-  const folder = await mkdtemp(join(tmpdir(), "onemount-bench-"))
   const mounts = new Map<Kind, Mounted>()
-  try {
-    const load = loader(await peers.load(folder), interrupted.signal)
-    const source = join(folder, "source")
-    await mkdir(source)
-    await load("prepare", source, `files=${sizes.files}`, `mib=${sizes.mib}`)
-    const field = { folder, source: local(source), load, usual: mounts }
-    const rows: Array<Row> = []
-    for (const [number, toggle] of togglesOf(sizes.ms, sizes.mib).entries()) {
-      rows.push(...(await compare(field, toggle, number)))
-    }
-    printTable(rows)
-    if (options.json) console.log(JSON.stringify({ rows }))
-  } catch (cause) {
-    if (!interrupted.signal.aborted) throw cause
-    console.error("interrupted")
-    process.exitCode = 130
-  } finally {
-    await Promise.all([...mounts.values()].map(({ stop }) => stop()))
-    await rm(folder, { recursive: true, force: true })
+  const stop = async () => {
+    await Promise.all([...mounts.values()].map((mount) => mount.stop()))
     await prefer(usual)
   }
+  await prefer(measured)
+  await bench((folder) => run(folder, mounts), stop)
 }
 
 await main()

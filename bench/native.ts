@@ -12,10 +12,9 @@
  *
  *     npm run bench:native [-- --quick] [-- --json]
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
+import { bench, interrupted, options } from "./command.ts"
 import {
   allCpus,
   dropCaches,
@@ -33,21 +32,14 @@ import { counter, type Counter } from "./native/requests.ts"
 import { stallRow } from "./native/stall.ts"
 import { fuseNative, local, type Mounted, ours, passthroughHp, passthroughLl, pin } from "./native/subjects.ts"
 import { type Key, type Workload, workloadsOf } from "./native/workloads.ts"
-import { median, printTable, type Row } from "./report.ts"
+import { median, type Row } from "./report.ts"
 import { exec, requirements } from "./subjects.ts"
 
-const { values: options } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } }
-})
 const sizes = options.quick
   ? { rounds: 5, ms: 40, files: 4_000, mib: 64, created: 100 }
   : { rounds: 7, ms: 200, files: 20_000, mib: 256, created: 500 }
 /** Descriptors that an example needs besides one for each inode. */
 const spareDescriptors = 200
-
-/** Ended by SIGINT and SIGTERM: the load stops, and so does everything that was started. */
-const interrupted = new AbortController()
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort())
 
 /** Everything that is mounted, and why some of it is not. */
 interface Field {
@@ -149,7 +141,7 @@ const mountAll = async (field: Field, source: string, folder: string): Promise<v
     )
   ])
   for (const result of made) if (result.status === "rejected") throw result.reason
-  interrupted.signal.throwIfAborted()
+  interrupted.throwIfAborted()
   const refusal = await field.subjects.get("ours passthrough")!.say("passthrough")
   if (refusal !== "") field.absent.set("ours passthrough", refusal)
 }
@@ -174,29 +166,23 @@ const run = async (folder: string, field: Field, started: Array<() => Promise<vo
 
 const main = async () => {
   requirements()
-  await prefer(measured)
-  const folder = await mkdtemp(join(tmpdir(), "onemount-bench-"))
   const started: Array<() => Promise<void>> = []
   const subjects = new Map<Key, Mounted>()
-  try {
+  const measureAll = async (folder: string) => {
     const program = await peers.load(folder)
     const counting = await counter(folder)
     if (counting !== undefined) started.push(counting.stop)
     else console.log("requests are not counted: tracefs has no fuse_request_send here")
-    const load = loader(program, interrupted.signal)
-    const rows = await run(folder, { subjects, absent: new Map(), counter: counting, load }, started)
-    printTable(rows)
-    if (options.json) console.log(JSON.stringify({ rows }))
-  } catch (cause) {
-    if (!interrupted.signal.aborted) throw cause
-    console.error("interrupted")
-    process.exitCode = 130
-  } finally {
-    await Promise.all([...subjects.values()].map(({ stop }) => stop()))
-    for (const stop of started.toReversed()) await stop()
-    await rm(folder, { recursive: true, force: true })
+    const load = loader(program, interrupted)
+    return run(folder, { subjects, absent: new Map(), counter: counting, load }, started)
+  }
+  const stop = async () => {
+    await Promise.all([...subjects.values()].map((subject) => subject.stop()))
+    for (const end of started.toReversed()) await end()
     await prefer(usual)
   }
+  await prefer(measured)
+  await bench(measureAll, stop)
 }
 
 await main()
