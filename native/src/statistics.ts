@@ -38,23 +38,11 @@ const capabilityBits = {
   explicitInvalidateData: 25
 } as const
 
-const decodeNative = (at: (index: number) => number): NativeStats => {
-  const numberOf = (name: keyof NativeStats): number => at(nativeNames.indexOf(name))
-  return {
-    lookupHits: numberOf("lookupHits"),
-    lookupMisses: numberOf("lookupMisses"),
-    attributeHits: numberOf("attributeHits"),
-    attributeMisses: numberOf("attributeMisses"),
-    listingHits: numberOf("listingHits"),
-    listingMisses: numberOf("listingMisses"),
-    refusedFills: numberOf("refusedFills"),
-    evicted: numberOf("evicted"),
-    records: numberOf("records"),
-    opens: numberOf("opens"),
-    shares: numberOf("shares"),
-    held: numberOf("held")
-  }
-}
+const decodeNative = (at: (index: number) => number): NativeStats =>
+  Object.fromEntries(nativeNames.map((name, index) => [name, at(index)])) as Record<
+    (typeof nativeNames)[number],
+    number
+  >
 
 /** From the numbers that the addon writes (cpp/addon/session_functions.cpp). Operations that never ran are left out. */
 export const decodeStatistics = (numbers: Float64Array): SessionStats => {
