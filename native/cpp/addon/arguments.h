@@ -118,4 +118,15 @@ class Arguments {
   bool ok_ = true;
 };
 
+/// `act(session, arguments)` for a session that is named by the first argument, and what it returns as a number. It
+/// reads the other arguments, and looks at `ok` before it does anything with them.
+template <typename Act>
+napi_value onSession(napi_env env, napi_callback_info info, Act act) {
+  Arguments arguments(env, info);
+  auto* handle = arguments.session();
+  if (!arguments.ok()) return arguments.invalid();
+  const double result = act(*handle->target, arguments);
+  return arguments.ok() ? arguments.result(result) : arguments.invalid();
+}
+
 }  // namespace fuse_native

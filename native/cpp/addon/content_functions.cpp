@@ -84,29 +84,22 @@ void putStatus(const ContentStatus& s, double* scratch) {
 
 // contentStatus(table, id): 0, or a negative errno; scratch: the numbers
 napi_value contentStatus(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.table();
-  const uint64_t id = arguments.integer(1);
-  if (!arguments.ok()) return arguments.invalid();
-  ContentPtr content;
-  if (const int error = handle->target->find(id, content)) return arguments.result(-error);
-  putStatus(content->body->status(), handle->scratch);
-  return arguments.result(0);
+  return onBody(env, info, [](Content& content, Arguments& arguments) -> double {
+    putStatus(content.status(), arguments.table()->scratch);
+    return 0;
+  });
 }
 
 // missingRange(table, id, offset): 1 when bytes are missing, 0 when none, or a negative errno; scratch: offset, length
 napi_value missingRange(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.table();
-  const uint64_t id = arguments.integer(1);
-  const uint64_t offset = arguments.integer(2);
-  if (!arguments.ok()) return arguments.invalid();
-  ContentPtr content;
-  if (const int error = handle->target->find(id, content)) return arguments.result(-error);
-  const Extent gap = content->body->missing(offset);
-  handle->scratch[0] = static_cast<double>(gap.start);
-  handle->scratch[1] = static_cast<double>(gap.end - gap.start);
-  return arguments.result(gap.start < gap.end ? 1 : 0);
+  return onBody(env, info, [](Content& content, Arguments& arguments) -> double {
+    const uint64_t offset = arguments.integer(2);
+    const Extent gap = content.missing(offset);
+    double* const scratch = arguments.table()->scratch;
+    scratch[0] = static_cast<double>(gap.start);
+    scratch[1] = static_cast<double>(gap.end - gap.start);
+    return gap.start < gap.end ? 1 : 0;
+  });
 }
 
 // contentState(table, id): [valid, dirty], or a negative errno; scratch: the numbers

@@ -20,22 +20,21 @@ napi_value structured(napi_env env, napi_callback_info info, Send send) {
 }
 
 napi_value replyError(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t id = arguments.integer(1);
-  const uint64_t error = arguments.integer(2);
-  if (!arguments.ok() || error == 0 || error > 4095) return arguments.invalid();
-  return arguments.result(-handle->target->replyError(id, static_cast<int>(error)));
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t id = arguments.integer(1);
+    const uint64_t error = arguments.integer(2);
+    if (!arguments.ok() || error == 0 || error > 4095) return -EINVAL;
+    return -session.replyError(id, static_cast<int>(error));
+  });
 }
 
 // replyOk(session, id, cookie)
 napi_value replyOk(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t id = arguments.integer(1);
-  const uint64_t cookie = arguments.integer(2);
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(-handle->target->replyOk(id, cookie));
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t id = arguments.integer(1);
+    const uint64_t cookie = arguments.integer(2);
+    return arguments.ok() ? -session.replyOk(id, cookie) : -EINVAL;
+  });
 }
 
 napi_value replyEntry(napi_env env, napi_callback_info info) {
@@ -47,12 +46,11 @@ napi_value replyEntry(napi_env env, napi_callback_info info) {
 }
 
 napi_value replyNegative(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t id = arguments.integer(1);
-  const double timeout = arguments.number(2);
-  if (!arguments.ok() || !(timeout >= 0)) return arguments.invalid();
-  return arguments.result(-handle->target->replyNegative(id, timeout));
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t id = arguments.integer(1);
+    const double timeout = arguments.number(2);
+    return arguments.ok() && timeout >= 0 ? -session.replyNegative(id, timeout) : -EINVAL;
+  });
 }
 
 napi_value replyAttr(napi_env env, napi_callback_info info) {
@@ -106,22 +104,20 @@ napi_value replyDirectory(napi_env env, napi_callback_info info) {
 }
 
 napi_value replyBytes(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t id = arguments.integer(1);
-  size_t length = 0;
-  const auto* bytes = static_cast<const char*>(arguments.bytes(2, length));
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(-handle->target->replyBytes(id, bytes, length));
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t id = arguments.integer(1);
+    size_t length = 0;
+    const auto* bytes = static_cast<const char*>(arguments.bytes(2, length));
+    return arguments.ok() ? -session.replyBytes(id, bytes, length) : -EINVAL;
+  });
 }
 
 napi_value replySize(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t id = arguments.integer(1);
-  const uint64_t size = arguments.integer(2);
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(-handle->target->replySize(id, size));
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t id = arguments.integer(1);
+    const uint64_t size = arguments.integer(2);
+    return arguments.ok() ? -session.replySize(id, size) : -EINVAL;
+  });
 }
 
 }  // namespace

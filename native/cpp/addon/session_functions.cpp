@@ -78,23 +78,20 @@ napi_value take(napi_env env, napi_callback_info info) {
 
 // leave(session): ends a loop of attending takes
 napi_value leave(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  if (!arguments.ok()) return arguments.invalid();
-  handle->target->queue().leave();
-  return arguments.result(0);
+  return onSession(env, info, [](Session& session, Arguments&) -> double {
+    session.queue().leave();
+    return 0;
+  });
 }
 
 // features(session): offered + active * 2^32, or -1 while the kernel has not said hello
 napi_value features(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  if (!arguments.ok()) return arguments.invalid();
-  Session& session = *handle->target;
-  if (!session.negotiated()) return arguments.result(-1);
-  FeatureSet active = session.features();
-  active.set(Feature::Passthrough, session.passthroughRefusal().empty());
-  return arguments.result(static_cast<double>(active.bits()) * 4294967296.0 + session.offeredFeatures().bits());
+  return onSession(env, info, [](Session& session, Arguments&) -> double {
+    if (!session.negotiated()) return -1;
+    FeatureSet active = session.features();
+    active.set(Feature::Passthrough, session.passthroughRefusal().empty());
+    return static_cast<double>(active.bits()) * 4294967296.0 + session.offeredFeatures().bits();
+  });
 }
 
 // libfuseVersion()
@@ -106,65 +103,57 @@ napi_value libfuseVersion(napi_env env, napi_callback_info) {
 
 // notify(session, packed, count)
 napi_value notify(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  size_t length = 0;
-  const auto* packed = static_cast<const double*>(arguments.bytes(1, length));
-  const uint64_t count = arguments.integer(2);
-  if (!arguments.ok()) return arguments.invalid();
-  Fields fields(packed, length / sizeof(double));
-  std::deque<Notification> notifications;
-  if (!decodeNotifications(fields, count, notifications)) return arguments.invalid();
-  return arguments.result(-handle->target->notify(std::move(notifications)));
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    size_t length = 0;
+    const auto* packed = static_cast<const double*>(arguments.bytes(1, length));
+    const uint64_t count = arguments.integer(2);
+    Fields fields(packed, length / sizeof(double));
+    std::deque<Notification> notifications;
+    if (!arguments.ok() || !decodeNotifications(fields, count, notifications)) return -EINVAL;
+    return -session.notify(std::move(notifications));
+  });
 }
 
 // bumpEpoch(session)
 napi_value bumpEpoch(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(-handle->target->bumpEpoch());
+  return onSession(env, info, [](Session& session, Arguments&) -> double { return -session.bumpEpoch(); });
 }
 
 // invalidateAttributes(session, nodes)
 napi_value invalidateAttributes(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  size_t length = 0;
-  const auto* packed = static_cast<const double*>(arguments.bytes(1, length));
-  if (!arguments.ok()) return arguments.invalid();
-  Fields fields(packed, length / sizeof(double));
-  std::vector<uint64_t> nodes(length / sizeof(double));
-  for (uint64_t& node : nodes) node = fields.integer();
-  if (!fields.ok()) return arguments.invalid();
-  return arguments.result(-handle->target->invalidateAttributes(nodes.data(), nodes.size()));
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    size_t length = 0;
+    const auto* packed = static_cast<const double*>(arguments.bytes(1, length));
+    if (!arguments.ok()) return -EINVAL;
+    Fields fields(packed, length / sizeof(double));
+    std::vector<uint64_t> nodes(length / sizeof(double));
+    for (uint64_t& node : nodes) node = fields.integer();
+    return fields.ok() ? -session.invalidateAttributes(nodes.data(), nodes.size()) : -EINVAL;
+  });
 }
 
 // lookups(session, node)
 napi_value lookups(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t node = arguments.integer(1);
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(static_cast<double>(handle->target->inodes().lookups(node)));
+  return onSession(env, info, [](Session& session, Arguments& arguments) {
+    const uint64_t node = arguments.integer(1);
+    return arguments.ok() ? static_cast<double>(session.inodes().lookups(node)) : -EINVAL;
+  });
 }
 
 // retire(session, node): 1 when it is gone
 napi_value retire(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t node = arguments.integer(1);
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(handle->target->inodes().retire(node) ? 1 : 0);
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t node = arguments.integer(1);
+    return arguments.ok() && session.inodes().retire(node) ? 1 : 0;
+  });
 }
 
 // withdraw(session, node): 1 when handles are left
 napi_value withdraw(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t node = arguments.integer(1);
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(handle->target->withdraw(node) ? 1 : 0);
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t node = arguments.integer(1);
+    return arguments.ok() && session.withdraw(node) ? 1 : 0;
+  });
 }
 
 // notified(session): promise of 0, or a negative errno at once
@@ -245,10 +234,10 @@ napi_value statistics(napi_env env, napi_callback_info info) {
     *out++ = microseconds(op.latency.largest());
   }
   const InodeStatistics& n = session.inodes().statistics;
-  const uint64_t native[kStatisticsNative] = {
-      n.lookupHits,    n.lookupMisses, n.attributeHits,            n.attributeMisses, n.listingHits,        n.listingMisses,
-      n.refusedFills, n.evicted,      session.inodes().records(), s.nativeOpens,     session.shareCount(),
-      n.held};
+  const uint64_t native[kStatisticsNative] = {n.lookupHits,       n.lookupMisses,       n.attributeHits,
+                                              n.attributeMisses,  n.listingHits,        n.listingMisses,
+                                              n.refusedFills,     n.evicted,            session.inodes().records(),
+                                              s.nativeOpens,      session.shareCount(), n.held};
   for (const uint64_t value : native) *out++ = static_cast<double>(value);
   return arguments.result(0);
 }

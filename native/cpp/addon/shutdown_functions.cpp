@@ -87,30 +87,25 @@ napi_value shutdown(napi_env env, napi_callback_info info) {
 
 // proceed(session, unmountMs): ends the drain
 napi_value proceed(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const uint64_t unmount = arguments.integer(1);
-  if (!arguments.ok()) return arguments.invalid();
-  handle->target->machine().proceed(Milliseconds(unmount));
-  return arguments.result(0);
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const uint64_t unmount = arguments.integer(1);
+    if (arguments.ok()) session.machine().proceed(Milliseconds(unmount));
+    return 0;
+  });
 }
 
 // force(session, reason): no phase waits any longer
 napi_value force(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  const std::string reason = arguments.text(1);
-  if (!arguments.ok()) return arguments.invalid();
-  handle->target->machine().force(reason);
-  return arguments.result(0);
+  return onSession(env, info, [](Session& session, Arguments& arguments) -> double {
+    const std::string reason = arguments.text(1);
+    if (arguments.ok()) session.machine().force(reason);
+    return 0;
+  });
 }
 
 // phase(session): 0 running, 1 draining, 2 unmounting, 3 closed
 napi_value phase(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  if (!arguments.ok()) return arguments.invalid();
-  return arguments.result(static_cast<double>(handle->target->machine().phase()));
+  return onSession(env, info, [](Session& session, Arguments&) { return static_cast<double>(session.machine().phase()); });
 }
 
 // close(session): ends the way to JavaScript when no promise is outstanding
@@ -124,11 +119,10 @@ napi_value close(napi_env env, napi_callback_info info) {
 
 // abandon(session): detaches at once, for the exit of the process
 napi_value abandon(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  auto* handle = arguments.session();
-  if (!arguments.ok()) return arguments.invalid();
-  handle->target->abandon("the process exits", kAbandonLimit);
-  return arguments.result(0);
+  return onSession(env, info, [](Session& session, Arguments&) -> double {
+    session.abandon("the process exits", kAbandonLimit);
+    return 0;
+  });
 }
 
 }  // namespace
