@@ -131,8 +131,7 @@ int Session::replyCreate(RequestId id, const fuse_entry_param& entry, const Open
 
 void Session::handleReleased(const std::shared_ptr<Handle>& handle) {
   if (!Passthrough::mayBeMapped(*handle)) return detachHandle(handle);
-  passthrough_.keep(handle);
-  if (!passthrough_.needsKeeper()) return;
+  if (!passthrough_.keep(handle)) return;
   auto keeper = [self = shared_from_this()] {
     self->passthrough_.runKeeper([&](const std::shared_ptr<Handle>& gone) { self->detachHandle(gone); });
   };

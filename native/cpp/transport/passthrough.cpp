@@ -74,7 +74,7 @@ std::string whyNot(int error) {
 
 OpenOut openOut(const OpenedFile& file) { return {file.number, file.flags, file.backing}; }
 
-void setTimeout(double seconds, uint64_t& whole, uint32_t& rest) {
+void splitSeconds(double seconds, uint64_t& whole, uint32_t& rest) {
   const double limited = std::min(std::max(seconds, 0.0), 1e9);
   whole = static_cast<uint64_t>(limited);
   rest = static_cast<uint32_t>((limited - std::floor(limited)) * 1e9);
@@ -85,8 +85,8 @@ fuse_entry_out entryOut(const fuse_entry_param& entry) {
   const struct stat& st = entry.attr;
   out.nodeid = entry.ino;
   out.generation = entry.generation;
-  setTimeout(entry.entry_timeout, out.entry_valid, out.entry_valid_nsec);
-  setTimeout(entry.attr_timeout, out.attr_valid, out.attr_valid_nsec);
+  splitSeconds(entry.entry_timeout, out.entry_valid, out.entry_valid_nsec);
+  splitSeconds(entry.attr_timeout, out.attr_valid, out.attr_valid_nsec);
   out.attr.ino = st.st_ino;
   out.attr.size = static_cast<uint64_t>(st.st_size);
   out.attr.blocks = static_cast<uint64_t>(st.st_blocks);
@@ -209,17 +209,11 @@ bool Passthrough::mayBeMapped(const Handle& handle) {
          handle.content->body->exclusive() != 0;
 }
 
-void Passthrough::keep(std::shared_ptr<Handle> handle) {
+bool Passthrough::keep(std::shared_ptr<Handle> handle) {
   std::lock_guard lock(mutex_);
   kept_.push_back(std::move(handle));
   changed_.notify_all();
-}
-
-bool Passthrough::needsKeeper() {
-  std::lock_guard lock(mutex_);
-  const bool needed = !keeping_ && !kept_.empty();
-  keeping_ = keeping_ || needed;
-  return needed;
+  return !std::exchange(keeping_, true);
 }
 
 void Passthrough::runKeeper(const std::function<void(const std::shared_ptr<Handle>&)>& gone) {

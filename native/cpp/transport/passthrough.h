@@ -35,7 +35,8 @@ struct OpenedFile {
 
 class Passthrough {
  public:
-  explicit Passthrough(bool wanted) : reason_(wanted ? "the kernel was not asked yet" : "switched off"), wanted_(wanted) {}
+  explicit Passthrough(bool wanted)
+      : reason_(wanted ? "the kernel was not asked yet" : "switched off"), wanted_(wanted) {}
 
   // The INIT exchange, called by DeviceIo.
   /// Adds passthrough to libfuse's answer when the kernel offered it (`flags` and `flags2` of its request).
@@ -47,16 +48,16 @@ class Passthrough {
   /// Why not; empty while it is on.
   std::string reason();
 
-  /// Attaches a handle, whose access is set, to its content and sets its mode. `mayPass` is what JavaScript thinks of it.
+  /// Attaches a handle, whose access is set, to its content and sets its mode. `mayPass` is what JavaScript thinks of
+  /// it.
   void attach(Handle& handle, bool mayPass, OpenedFile& file);
   /// The end of a handle. `abandoned` as for Content::detach. Returns whether the content changed.
   bool detach(const Handle& handle, bool abandoned);
 
   /// Whether the handle may be mapped for writing still.
   static bool mayBeMapped(const Handle& handle);
-  /// Keeps a handle until it cannot be mapped any more; false when it has to be given to `keep`'s thread first.
-  void keep(std::shared_ptr<Handle> handle);
-  bool needsKeeper();
+  /// Keeps a handle until it cannot be mapped any more. True when nobody waits for that yet: `runKeeper` has to be run.
+  bool keep(std::shared_ptr<Handle> handle);
   /// The thread that waits: gives each handle to `gone` when its time has come, and returns when none is left.
   void runKeeper(const std::function<void(const std::shared_ptr<Handle>&)>& gone);
   /// Takes all that are kept; `runKeeper` returns.
