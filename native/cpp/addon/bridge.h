@@ -1,6 +1,6 @@
 // The way from any thread to the JavaScript thread: a wake to say "requests wait", and a thread-safe function to settle
-// promises. It does not keep the process alive by itself; while promises are outstanding it does. After `close` (or when
-// the environment has gone) everything sent is dropped.
+// promises. It does not keep the process alive by itself; while promises are outstanding it does. After `close` (or
+// when the environment has gone) everything sent is dropped.
 #pragma once
 
 #include <node_api.h>

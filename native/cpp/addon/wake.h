@@ -1,6 +1,6 @@
-// Calls a JavaScript function from any thread; many calls before the event loop comes round are one. This is libuv's own
-// handle and not a thread-safe function: that one holds a lock while it wakes the loop, and a loop that is woken on the
-// same processor runs into it, which costs every request two more context switches.
+// Calls a JavaScript function from any thread; many calls before the event loop comes round are one. This is libuv's
+// own handle and not a thread-safe function: that one holds a lock while it wakes the loop, and a loop that is woken on
+// the same processor runs into it, which costs every request two more context switches.
 #pragma once
 
 #include <node_api.h>

@@ -57,7 +57,7 @@ void append(std::vector<double>& row, const WriteAccount& account) {
   }
 }
 
-// writeStatistics(table): dirty bytes, then a row for all and one for each handle that has written (src/write-stats.ts)
+// writeStatistics(table): dirty bytes, then a row for all and one for each handle that has written (src/writes.ts)
 napi_value writeStatistics(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   auto* handle = arguments.table();

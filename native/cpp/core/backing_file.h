@@ -38,10 +38,11 @@ class BackingFile {
   int64_t size() const;
   /// 0 or an errno.
   int stat(struct stat& out) const;
-  /// Sets the mtime and nothing else. Waits for a write(2) that is under way (both take the inode's lock). 0 or an errno.
+  /// Sets the mtime and nothing else. Waits for a write(2) that is under way (both take the inode's lock). 0 or an
+  /// errno.
   int setTime(timespec mtime) const;
-  /// 0 when no other open file and no mapping of the inode exists, anywhere; EAGAIN when there is one; another errno when
-  /// the filesystem has no leases (fcntl(2), F_SETLEASE) or we may not have them.
+  /// 0 when no other open file and no mapping of the inode exists, anywhere; EAGAIN when there is one; another errno
+  /// when the filesystem has no leases (fcntl(2), F_SETLEASE) or we may not have them.
   int exclusive() const;
 
   /// Makes `to` hold the same bytes within `ranges`: a reflink where the filesystem has it, else a copy of the data
@@ -54,8 +55,8 @@ class BackingFile {
   const int fd_;
 };
 
-/// Gives the path a copy of its file (synced) when somebody else has it open; `copied` tells. 0 or an errno; nothing to do
-/// when there is no file or the filesystem cannot tell.
+/// Gives the path a copy of its file (synced) when somebody else has it open; `copied` tells. 0 or an errno; nothing to
+/// do when there is no file or the filesystem cannot tell.
 int ownFile(const std::string& path, bool& copied);
 
 }  // namespace fuse_native

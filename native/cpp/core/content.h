@@ -34,7 +34,6 @@
 
 namespace fuse_native {
 
-
 struct ContentSpec {
   std::string path;
   bool create = false;

@@ -11,13 +11,13 @@
 // inode's lock, so a write(2) is either over, and belongs to that generation, or has not begun, and removes the mark
 // again. It does not depend on the resolution of the clock.
 //
-// Mappings. A page that was stored to stays writable until it is written back, so a mapping may change it after the mark
-// was taken without removing it. Therefore a content that had a mappable writer, and whose mark was taken meanwhile,
-// counts one more generation when its last writer is gone. A mapping keeps the backing file open, not the kernel's
-// handle: whoever releases such a writer first waits until `exclusive` says that nobody has the file open.
+// Mappings. A page that was stored to stays writable until it is written back, so a mapping may change it after the
+// mark was taken without removing it. Therefore a content that had a mappable writer, and whose mark was taken
+// meanwhile, counts one more generation when its last writer is gone. A mapping keeps the backing file open, not the
+// kernel's handle: whoever releases such a writer first waits until `exclusive` says that nobody has the file open.
 //
-// Not seen: asynchronous direct I/O that is still under way when its descriptor is closed and a flush was taken since it
-// began, on a descriptor that was not opened with O_RDWR.
+// Not seen: asynchronous direct I/O that is still under way when its descriptor is closed and a flush was taken since
+// it began, on a descriptor that was not opened with O_RDWR.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

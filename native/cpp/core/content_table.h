@@ -96,7 +96,8 @@ class ContentTable : public std::enable_shared_from_this<ContentTable> {
   /// Calls `done` when everything that waits now in the queues, of one content or (0) of all, has ended, or when the
   /// time is over. Hurries them.
   int flush(ContentId id, std::chrono::milliseconds limit, FlushDone done);
-  /// Answers a `dirty` or `space` event; `error` 0 lets the writers go on. False when the number is unknown or answered.
+  /// Answers a `dirty` or `space` event; `error` 0 lets the writers go on. False when the number is unknown or
+  /// answered.
   bool answer(WaiterId question, int error);
   /// EBUSY while a session serves from the table. Fails all waiters with ENODEV and closes the files.
   int dispose(bool force);

@@ -1,5 +1,5 @@
-// The operations of a session by number: the numbers are part of the record format (native/src/decode.ts has the same
-// table) and index the statistics.
+// The operations of a session by number: the numbers are part of the record format (native/src/layouts.ts has the
+// same table) and index the statistics.
 #pragma once
 
 #include <cstddef>

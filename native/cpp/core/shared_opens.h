@@ -1,8 +1,8 @@
 // Files that may be opened for reading without asking: a content per node, offered by an answer to an earlier open.
 //
 // A share ends when it is withdrawn: nobody opens it any more, and when the last handle that was opened from it is
-// released, whoever withdrew it is told, so that the content can be closed. Handles opened before keep their share, also
-// when the node is offered another one meanwhile.
+// released, whoever withdrew it is told, so that the content can be closed. Handles opened before keep their share,
+// also when the node is offered another one meanwhile.
 #pragma once
 
 #include <memory>

@@ -64,7 +64,6 @@ class Statistics {
   std::atomic<uint64_t> notifications{0};
   std::atomic<uint64_t> bytesRead{0};
   std::atomic<uint64_t> bytesWritten{0};
-  std::atomic<uint64_t> bytesFilled{0};
   std::atomic<uint64_t> nativeOpens{0};
 };
 

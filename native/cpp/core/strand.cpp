@@ -29,7 +29,8 @@ void StrandPool::placeLocked(const std::shared_ptr<Strand>& strand) {
   while (strand->jobsByUrgency_[urgency] == 0) urgency++;
   if (strand->waits_) {
     auto& before = waiting_[static_cast<size_t>(strand->urgency_)];
-    if (static_cast<size_t>(strand->urgency_) != urgency) waiting_[urgency].splice(waiting_[urgency].end(), before, strand->place_);
+    auto& now = waiting_[urgency];
+    if (&before != &now) now.splice(now.end(), before, strand->place_);
   } else {
     strand->place_ = waiting_[urgency].insert(waiting_[urgency].end(), strand);
     strand->waits_ = true;

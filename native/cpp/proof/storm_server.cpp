@@ -161,7 +161,8 @@ class Server {
       }
       case Op::Open:
         inodes_[node].handles += 1;
-        return session_->replyOpen(id, {++lastHandle_, true, node, random_() % 2 == 0, false, false, share(node, fields)});
+        return session_->replyOpen(
+            id, {++lastHandle_, true, node, random_() % 2 == 0, false, false, share(node, fields)});
       case Op::Unlink:
         unname(fields.text());
         return session_->replyOk(id);

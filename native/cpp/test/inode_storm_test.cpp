@@ -16,7 +16,8 @@ constexpr uint64_t kNodes = 64;
 
 struct Inodes {
   InodeTable table{1000};
-  /// The version of each node that the world has; older ones may only be answered by who began before they were dropped.
+  /// The version of each node that the world has; older ones may only be answered by who began before they were
+  /// dropped.
   std::atomic<uint64_t> dropped[kNodes + 2]{};
   std::atomic<uint64_t> versions[kNodes + 2]{};
   std::atomic<uint64_t> handedOut{0};

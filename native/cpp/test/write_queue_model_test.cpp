@@ -1,5 +1,5 @@
-// Random sequences on several contents and handles against what a sequential program would have done: writes, truncates,
-// flushes, cancels, failures and every kind of waiting, one step at a time.
+// Random sequences on several contents and handles against what a sequential program would have done: writes,
+// truncates, flushes, cancels, failures and every kind of waiting, one step at a time.
 #include <algorithm>
 #include <array>
 #include <random>

@@ -1,7 +1,8 @@
-// The device I/O of a session, with corrections of the INIT exchange, which passes through here. libfuse 3.14 never tells
-// the kernel that directory operations may run in parallel (FUSE_PARALLEL_DIROPS), although it is asked to; without the
-// flag one slow lookup freezes its whole directory. It does not know FUSE_HANDLE_KILLPRIV_V2. Both are added to the reply
-// when the kernel offered them and the session wants them. The same goes for passthrough (passthrough.h).
+// The device I/O of a session, with corrections of the INIT exchange, which passes through here. libfuse 3.14 never
+// tells the kernel that directory operations may run in parallel (FUSE_PARALLEL_DIROPS), although it is asked to;
+// without the flag one slow lookup freezes its whole directory. It does not know FUSE_HANDLE_KILLPRIV_V2. Both are
+// added to the reply when the kernel offered them and the session wants them. The same goes for passthrough
+// (passthrough.h).
 #pragma once
 
 #include <atomic>

@@ -17,7 +17,6 @@ namespace fuse_native {
 
 namespace {
 
-
 // libfuse explains a failed mount only in its log: what it says on the mounting thread is kept for the error.
 thread_local std::string* logCapture = nullptr;
 

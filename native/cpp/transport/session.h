@@ -4,9 +4,9 @@
 // closes of unchanged files); a notifier; an interrupter; and, once, a helper that unmounts. Everything else is packed
 // into the queue and answered later from the JavaScript thread.
 //
-// Life: mount -> serving -> (shutdown() or the connection ends) -> loops ended -> finished. The object outlives its last
-// thread, because each thread owns a reference; `life_` keeps the libfuse session while a reply is being sent. The end is
-// the shutdown machine's (core/shutdown_machine.h), for which the session is what it acts on (unmount.cpp).
+// Life: mount -> serving -> (shutdown() or the connection ends) -> loops ended -> finished. The object outlives its
+// last thread, because each thread owns a reference; `life_` keeps the libfuse session while a reply is being sent. The
+// end is the shutdown machine's (core/shutdown_machine.h), for which the session is what it acts on (unmount.cpp).
 #pragma once
 
 #include <atomic>
@@ -124,8 +124,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
 
   /// From the inode table at once, then from the kernel.
   int notify(std::deque<Notification> notifications);
-  /// Every name the kernel keeps is asked for again (immediate.h), of the inode table where it still has it. ENOSYS before
-  /// Linux 6.16. Never waits.
+  /// Every name the kernel keeps is asked for again (immediate.h), of the inode table where it still has it. ENOSYS
+  /// before Linux 6.16. Never waits.
   int bumpEpoch();
   /// The kernel forgets the attributes of these nodes, not their pages. Never waits.
   int invalidateAttributes(const uint64_t* nodes, size_t count);
