@@ -65,12 +65,14 @@ export const makeSettling = (store: Store): Settling => {
     const filled = body.unsaved
     if (filled > 0 || body.filling > 0) yield* sync(body)
     const now = yield* Clock.currentTimeMillis
-    const { size, mtime, generation, complete, dirty: written } = yield* stateOf(body)
+    const { size, mtime, generation, complete, dirty: written, outsideWriters } = yield* stateOf(body)
     const valid = extents.union(before.valid, written, size)
     const dirty = extents.union(body.dirty ?? [], written, size)
     const isWhole = complete && extents.firstGap(valid, 0, size) === undefined
     const diskBytes = measure(store, body, isWhole ? size : undefined)
-    const commit = { content: body.key, size, mtime, generation, complete: isWhole, diskBytes }
+    // Whoever writes without us may go on after this: that is on record until the last of them is gone.
+    const editing = outsideWriters > 0
+    const commit = { content: body.key, size, mtime, generation, complete: isWhole, diskBytes, editing }
     const recorded = Effect.mapError(
       tree.commitContent(
         body.ino,
@@ -90,7 +92,7 @@ export const makeSettling = (store: Store): Settling => {
       // Makes the next write ask again. When one came in meanwhile, it asked before the commit, which forgot it.
       body.touched = !table.markClean(body.content, generation)
       body.asked = body.touched
-      if (body.touched) rows.editing(body.key, true)
+      if (body.touched !== editing) rows.editing(body.key, body.touched)
     })
     yield* Effect.uninterruptible(Effect.andThen(recorded, noted))
   })
@@ -109,6 +111,8 @@ export const makeSettling = (store: Store): Settling => {
     if (!body.asked || bodies.get(body.content) !== body || !table.markClean(body.content, body.committed)) return
     yield* Effect.mapError(tree.endEdit(body.ino, body.key), fromTree)
     body.asked = false
+    // The last commit or save told the rest.
+    body.touched = body.unsaved > 0 || body.filling > 0
   })
 
   /** Whoever waited for the lock may find that another one has closed the body. */

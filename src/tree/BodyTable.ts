@@ -41,7 +41,7 @@ export const makeBodyTable = (db: Database): BodyTable => {
   const edit = db.prepare("UPDATE contents SET editing = 1 WHERE key = ?")
   const unedit = db.prepare("UPDATE contents SET editing = 0 WHERE key = ?")
   const commit = db.prepare(`UPDATE contents SET size = ?, mtime_sec = ?, mtime_nsec = ?, generation = ?, valid = ?,
-    dirty = ?, complete = coalesce(?, complete), editing = 0, stale = 0,
+    dirty = ?, complete = coalesce(?, complete), editing = ?, stale = 0,
     disk_bytes = coalesce(?, disk_bytes), last_used = max(last_used, ?) WHERE key = ?`)
   const stale = db.prepare("UPDATE contents SET stale = 1 WHERE key = ?")
   const staleAll = db.prepare("UPDATE contents SET stale = 1 WHERE ino = ?")
@@ -55,9 +55,10 @@ export const makeBodyTable = (db: Database): BodyTable => {
     },
     edit: (key) => void edit.run(key),
     unedit: (key) => void unedit.run(key),
-    commit: ({ content, size, mtime, generation, valid, dirty, complete, diskBytes }, now) => {
+    commit: ({ content, size, mtime, generation, valid, dirty, complete, diskBytes = null, editing = false }, now) => {
       const whole = complete === undefined ? null : Number(complete)
-      commit.run(size, mtime.sec, mtime.nsec, generation, valid, dirty, whole, diskBytes ?? null, now, content)
+      const { sec, nsec } = mtime
+      commit.run(size, sec, nsec, generation, valid, dirty, whole, Number(editing), diskBytes, now, content)
     },
     stale: (key) => void stale.run(key),
     staleAll: (ino) => void staleAll.run(ino),

@@ -75,6 +75,8 @@ export interface ContentCommit {
   readonly complete?: boolean
   /** What the body takes on the disk; left as it was when not given. */
   readonly diskBytes?: number
+  /** Somebody may go on writing without asking, so its row goes on to say that it is being edited; default false. */
+  readonly editing?: boolean
 }
 
 export interface RenameTarget {
