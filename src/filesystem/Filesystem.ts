@@ -72,7 +72,8 @@ export interface Opened {
 export class Filesystem extends Context.Service<
   Filesystem,
   {
-    lookup(parent: Ino, name: string): Effect.Effect<Stat, FsError>
+    /** Undefined when there is certainly no such name: no error, because most names are looked up to be created. */
+    lookup(parent: Ino, name: string): Effect.Effect<Stat | undefined, FsError>
     /** With `body`: as the handles see it that read from it, which may be an older version than the item's. */
     stat(ino: Ino, body?: ContentId): Effect.Effect<Stat, FsError>
     setattr(ino: Ino, change: Change): Effect.Effect<Stat, FsError>
@@ -138,9 +139,10 @@ const make = Effect.fnUntraced(function* (config: FilesystemConfig) {
     return attributes.stat(yield* directories.item(ino), body)
   })
 
-  const lookup = Effect.fnUntraced(function* (parent: Ino, name: string): Effect.fn.Return<Stat, FsError> {
-    return attributes.stat(yield* directories.existing(parent, name))
-  })
+  const lookup = (parent: Ino, name: string): Effect.Effect<Stat | undefined, FsError> =>
+    Effect.suspend(() =>
+      Effect.map(directories.possible(parent, name), (item) => (item === undefined ? undefined : attributes.stat(item)))
+    )
 
   const readdir = Effect.fnUntraced(function* (
     directory: Ino,

@@ -22,7 +22,9 @@ export interface Directories {
   complete(directory: Item): Effect.Effect<void, FsError>
   /** The entry of that name, exact before folded; undefined only when it certainly is not there. */
   child(parent: Ino, name: string): Effect.Effect<Item | undefined, FsError>
-  /** As `child`, NotFound instead of undefined. */
+  /** As `child`, but a name that is not there and too long to be made is NameTooLong: longer ones come from the server. */
+  possible(parent: Ino, name: string): Effect.Effect<Item | undefined, FsError>
+  /** As `possible`, NotFound instead of undefined. */
   existing(parent: Ino, name: string): Effect.Effect<Item, FsError>
   children(directory: Ino, after: number, limit: number): Effect.Effect<ReadonlyArray<Item>, FsError>
 }
@@ -36,22 +38,23 @@ export const make = (layers: {
 
   const item = (ino: Ino): Effect.Effect<Item, FsError> => {
     const found = tree.get(ino)
-    return found === undefined ? fail("Stale", `inode ${ino} does not exist any more`) : Effect.succeed(found)
+    return found === undefined ? stale(ino) : Effect.succeed(found)
   }
 
-  const directory = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<Item, FsError> {
-    const found = yield* item(ino)
-    if (found.kind === "file") return yield* fail("NotDirectory", found.name)
+  const directory = (ino: Ino): Effect.Effect<Item, FsError> => {
+    const found = tree.get(ino)
+    if (found === undefined) return stale(ino)
+    if (found.kind === "file") return fail("NotDirectory", found.name)
     // Not NotFound: that would be said of a name in it, and the kernel might keep it.
-    if (found.parent === null) return yield* fail("Stale", `${found.name} was removed`)
-    return found
-  })
+    return found.parent === null ? fail("Stale", `${found.name} was removed`) : Effect.succeed(found)
+  }
 
-  const writable = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<Item, FsError> {
-    const found = yield* directory(ino)
-    if (found.kind === "other") return yield* fail("AccessDenied", `${found.name} can only be changed on the web`)
-    return found
-  })
+  const writable = (ino: Ino): Effect.Effect<Item, FsError> =>
+    Effect.filterOrElse(
+      directory(ino),
+      ({ kind }) => kind !== "other",
+      ({ name }) => fail("AccessDenied", `${name} can only be changed on the web`)
+    )
 
   const load = (found: Item) =>
     sync.loadChildren(found.ino).pipe(
@@ -74,21 +77,27 @@ export const make = (layers: {
     if (!tree.isComplete(found.ino)) return yield* fail("Io", `the listing of ${found.name} was not complete`)
   })
 
-  const child = Effect.fnUntraced(function* (parent: Ino, name: string): Effect.fn.Return<Item | undefined, FsError> {
-    const found = yield* directory(parent)
-    const known = tree.child(parent, name)
-    if (known !== undefined) return known
-    if (found.kind === "other" || tree.isComplete(parent)) return undefined
-    yield* complete(found)
-    return tree.child(parent, name)
-  })
+  /** Asked before almost every change, so what the tree knows costs no fiber's step more than it has to. */
+  const child = (parent: Ino, name: string): Effect.Effect<Item | undefined, FsError> =>
+    Effect.flatMap(directory(parent), (found) => {
+      const known = tree.child(parent, name)
+      if (known !== undefined || found.kind === "other" || tree.isComplete(parent)) return Effect.succeed(known)
+      return Effect.map(complete(found), () => tree.child(parent, name))
+    })
 
-  const existing = Effect.fnUntraced(function* (parent: Ino, name: string): Effect.fn.Return<Item, FsError> {
-    const found = yield* child(parent, name)
-    if (found !== undefined) return found
-    // Longer names may come from the server; one that is not there is refused as Linux would.
-    return yield* Buffer.byteLength(name) > maxNameLength ? fail("NameTooLong", name) : fail("NotFound", name)
-  })
+  const possible = (parent: Ino, name: string): Effect.Effect<Item | undefined, FsError> =>
+    Effect.filterOrElse(
+      child(parent, name),
+      (found) => found !== undefined || Buffer.byteLength(name) <= maxNameLength,
+      () => fail("NameTooLong", name)
+    )
+
+  const existing = (parent: Ino, name: string): Effect.Effect<Item, FsError> =>
+    Effect.filterOrElse(
+      possible(parent, name),
+      (found): found is Item => found !== undefined,
+      () => fail("NotFound", name)
+    )
 
   const children = Effect.fnUntraced(function* (
     ino: Ino,
@@ -103,7 +112,9 @@ export const make = (layers: {
     return tree.children(ino, after, limit)
   })
 
-  return { item, directory, writable, complete, child, existing, children }
+  return { item, directory, writable, complete, child, possible, existing, children }
 }
+
+const stale = (ino: Ino) => fail("Stale", `inode ${ino} does not exist any more`)
 
 const fail = (reason: FsError["reason"], detail: string) => Effect.fail(new FsError({ reason, detail }))

@@ -95,12 +95,8 @@ export const make = (layers: RequestLayers) => {
   })
 
   const lookup = ({ parent, name }: On<"lookup">) =>
-    filesystem.lookup(nodes.ino(parent), name).pipe(
-      Effect.map((stat) => replyEntry(stat, parent, name)),
-      Effect.catchIf(
-        (error) => error.reason === "NotFound",
-        () => Effect.succeed(absent(parent, name))
-      )
+    Effect.map(filesystem.lookup(nodes.ino(parent), name), (stat) =>
+      stat === undefined ? absent(parent, name) : replyEntry(stat, parent, name)
     )
 
   const absent = (parent: NodeId, name: string): Reply => {

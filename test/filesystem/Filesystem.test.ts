@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { ContentStore } from "../../src/content/ContentStore.ts"
-import { Filesystem } from "../../src/filesystem/Filesystem.ts"
+import { Filesystem, type Stat } from "../../src/filesystem/Filesystem.ts"
 import type { FsError } from "../../src/filesystem/FsError.ts"
 import { GraphError, type GraphErrorReason, NotFound, Unreachable } from "../../src/graph/GraphError.ts"
 import { Ino, rootIno } from "../../src/tree/Item.ts"
@@ -15,6 +15,14 @@ const test = <A, E>(name: string, body: Effect.Effect<A, E, Filesystem | Tree | 
 
 const reasonOf = <A>(effect: Effect.Effect<A, FsError>) =>
   Effect.match(effect, { onSuccess: () => "ok", onFailure: (error) => error.reason as string })
+
+/** For names that are there. */
+const found = <E>(lookup: Effect.Effect<Stat | undefined, E>) =>
+  Effect.filterOrElse(
+    lookup,
+    (stat): stat is Stat => stat !== undefined,
+    () => Effect.die("the name is absent")
+  )
 
 const at = (name: string, parent = rootIno) => ({ parent, name })
 
@@ -47,14 +55,14 @@ describe("Filesystem: unknown directories", () => {
       const fs = yield* Filesystem
       const cloud = yield* Cloud
       yield* atServer(remote("a.txt"), remote("dir", { kind: "folder" }))
-      assert.strictEqual(yield* reasonOf(fs.lookup(rootIno, "nothing")), "NotFound")
+      assert.strictEqual(yield* fs.lookup(rootIno, "nothing"), undefined)
       assert.deepStrictEqual(yield* names(rootIno), ["a.txt", "dir"])
-      const directory = (yield* fs.lookup(rootIno, "dir")).item
+      const directory = (yield* found(fs.lookup(rootIno, "dir"))).item
       assert.deepStrictEqual(cloud.asked, [rootIno])
       cloud.listings.set(directory.ino, Effect.succeed([remote("inside", { parentId: directory.remoteId })]))
       assert.strictEqual(yield* reasonOf(fs.rmdir(rootIno, "dir")), "NotEmpty")
       assert.deepStrictEqual(cloud.asked, [rootIno, directory.ino])
-      assert.strictEqual((yield* fs.lookup(directory.ino, "inside")).size, 1000)
+      assert.strictEqual((yield* found(fs.lookup(directory.ino, "inside"))).size, 1000)
       assert.strictEqual(cloud.asked.length, 2)
     })
   )
@@ -108,12 +116,12 @@ describe("Filesystem: names", () => {
       const fs = yield* Filesystem
       yield* atServer()
       const made = yield* fs.mkdir(rootIno, "Straße", 0o755)
-      assert.strictEqual((yield* fs.lookup(rootIno, "STRAßE")).item.ino, made.item.ino)
+      assert.strictEqual((yield* found(fs.lookup(rootIno, "STRAßE"))).item.ino, made.item.ino)
       assert.strictEqual(yield* reasonOf(fs.mkdir(rootIno, "straße", 0o755)), "Exists")
       assert.strictEqual(yield* reasonOf(fs.create(rootIno, "STRAßE", 0o644)), "Exists")
       yield* fs.rename({ parent: rootIno, name: "Straße" }, { parent: rootIno, name: "STRAßE" }, 0)
       assert.deepStrictEqual(yield* names(rootIno), ["STRAßE"])
-      assert.strictEqual((yield* fs.lookup(rootIno, "straße")).item.ino, made.item.ino)
+      assert.strictEqual((yield* found(fs.lookup(rootIno, "straße"))).item.ino, made.item.ino)
     })
   )
 
@@ -129,7 +137,7 @@ describe("Filesystem: names", () => {
       assert.strictEqual(yield* reasonOf(fs.mkdir(rootIno, "x".repeat(256), 0o755)), "NameTooLong")
       assert.strictEqual(yield* reasonOf(fs.lookup(rootIno, "x".repeat(256))), "NameTooLong")
       // The server's own names are what they are.
-      assert.strictEqual((yield* fs.lookup(rootIno, "CON")).item.name, "CON")
+      assert.strictEqual((yield* found(fs.lookup(rootIno, "CON"))).item.name, "CON")
       const local = yield* fs.mkdir(rootIno, "scratch:1.local", 0o755)
       const below = yield* fs.create(local.item.ino, "what?", 0o644)
       assert.isTrue(local.item.localOnly && below.stat.item.localOnly)
@@ -173,12 +181,12 @@ describe("Filesystem: entries", () => {
       assert.strictEqual(yield* reasonOf(fs.rename(at("file"), at("x"), 3)), "InvalidArgument")
       assert.strictEqual(yield* reasonOf(fs.rename(at("file"), at("a|b"), 0)), "NameInvalid")
       assert.strictEqual(yield* reasonOf(fs.rename(at("file"), at("tmp.local"), 2)), "NotFound")
-      const file = (yield* fs.lookup(rootIno, "file")).item.ino
+      const file = (yield* found(fs.lookup(rootIno, "file"))).item.ino
       assert.strictEqual(yield* fs.rename(at("file"), at("file"), 0), file)
       assert.strictEqual(yield* fs.rename(at("file"), at("other"), 0), file)
-      assert.strictEqual((yield* fs.lookup(rootIno, "other")).item.ino, file)
+      assert.strictEqual((yield* found(fs.lookup(rootIno, "other"))).item.ino, file)
       assert.strictEqual(yield* fs.rename(at("other"), at("dir"), 2), file)
-      assert.strictEqual((yield* fs.lookup(rootIno, "dir")).item.ino, file)
+      assert.strictEqual((yield* found(fs.lookup(rootIno, "dir"))).item.ino, file)
       yield* fs.rename(at("empty"), at("sub", directory), 0)
       assert.deepStrictEqual((yield* names(rootIno)).sort(), ["dir", "other"])
     })
@@ -200,7 +208,7 @@ describe("Filesystem: entries", () => {
       yield* fs.rmdir(directory, "sub")
       yield* fs.unlink(directory, "file")
       yield* fs.rmdir(rootIno, "dir")
-      assert.strictEqual(yield* reasonOf(fs.lookup(rootIno, "dir")), "NotFound")
+      assert.strictEqual(yield* fs.lookup(rootIno, "dir"), undefined)
       assert.strictEqual(yield* reasonOf(fs.create(directory, "x", 0o644)), "Stale")
       assert.strictEqual(yield* reasonOf(fs.stat(Ino(999))), "Stale")
     })
@@ -211,10 +219,10 @@ describe("Filesystem: entries", () => {
     Effect.gen(function* () {
       const fs = yield* Filesystem
       yield* atServer(remote("Notebook", { kind: "other" }))
-      const notebook = yield* fs.lookup(rootIno, "Notebook")
+      const notebook = yield* found(fs.lookup(rootIno, "Notebook"))
       assert.strictEqual(notebook.mode, 0o040555)
       assert.deepStrictEqual(yield* names(notebook.item.ino), [])
-      assert.strictEqual(yield* reasonOf(fs.lookup(notebook.item.ino, "x")), "NotFound")
+      assert.strictEqual(yield* fs.lookup(notebook.item.ino, "x"), undefined)
       assert.strictEqual(yield* reasonOf(fs.open(notebook.item.ino, false)), "AccessDenied")
       assert.strictEqual(yield* reasonOf(fs.create(notebook.item.ino, "x", 0o644)), "AccessDenied")
       assert.strictEqual(yield* reasonOf(fs.rmdir(rootIno, "Notebook")), "NotPermitted")
@@ -259,7 +267,7 @@ describe("Filesystem: open files", () => {
       const second = yield* fs.open(ino, false)
       yield* write(content, 0, "still")
       yield* fs.unlink(rootIno, "gone")
-      assert.strictEqual(yield* reasonOf(fs.lookup(rootIno, "gone")), "NotFound")
+      assert.strictEqual(yield* fs.lookup(rootIno, "gone"), undefined)
       assert.strictEqual((yield* fs.stat(ino)).nlink, 0)
       yield* write(content, 5, " here")
       yield* fs.setattr(ino, { size: 8 })
@@ -285,7 +293,7 @@ describe("Filesystem: open files", () => {
       yield* write(fresh.content, 0, "fresh")
       yield* fs.flush(fresh.stat.item.ino, fresh.content)
       yield* fs.rename({ parent: rootIno, name: "temporary" }, { parent: rootIno, name: "target" }, 0)
-      assert.strictEqual((yield* fs.lookup(rootIno, "target")).item.ino, fresh.stat.item.ino)
+      assert.strictEqual((yield* found(fs.lookup(rootIno, "target"))).item.ino, fresh.stat.item.ino)
       assert.strictEqual(yield* read(old.content, 10), "old")
       assert.strictEqual(yield* read(fresh.content, 10), "fresh")
       yield* fs.release(old.stat.item.ino, old.content, true)
@@ -301,7 +309,7 @@ describe("Filesystem: attributes", () => {
     Effect.gen(function* () {
       const fs = yield* Filesystem
       yield* atServer(remote("a"))
-      const { ino } = (yield* fs.lookup(rootIno, "a")).item
+      const { ino } = (yield* found(fs.lookup(rootIno, "a"))).item
       assert.strictEqual((yield* fs.setattr(ino, { mode: 0o100755 })).mode, 0o100755)
       assert.deepStrictEqual(yield* kinds(ino), [])
       assert.strictEqual(yield* reasonOf(fs.setattr(ino, { uid: 1000, gid: 1000 })), "ok")
@@ -319,11 +327,11 @@ describe("Filesystem: attributes", () => {
     Effect.gen(function* () {
       const fs = yield* Filesystem
       yield* atServer(remote("ghost"), remote("same"))
-      const { ino } = (yield* fs.lookup(rootIno, "ghost")).item
+      const { ino } = (yield* found(fs.lookup(rootIno, "ghost"))).item
       assert.strictEqual((yield* fs.setattr(ino, { size: 10 })).size, 10)
       assert.deepStrictEqual(yield* kinds(ino), ["content"])
       assert.strictEqual((yield* Tree).get(ino)?.size, 10)
-      const same = (yield* fs.lookup(rootIno, "same")).item.ino
+      const same = (yield* found(fs.lookup(rootIno, "same"))).item.ino
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual((yield* fs.setattr(same, { size: 1000 })).mtime.sec, 5)
       assert.deepStrictEqual(yield* kinds(same), ["times"])
@@ -341,7 +349,7 @@ describe("Filesystem: attributes", () => {
     Effect.gen(function* () {
       const fs = yield* Filesystem
       yield* atServer(remote("a"))
-      const { ino } = (yield* fs.lookup(rootIno, "a")).item
+      const { ino } = (yield* found(fs.lookup(rootIno, "a"))).item
       const text = (name: string) => Effect.map(fs.getXattr(ino, name), (bytes) => Buffer.from(bytes).toString())
       assert.strictEqual(yield* text("user.onemount.state"), "GHOST")
       assert.strictEqual(yield* text("user.onemount.id"), "id-a")

@@ -4,7 +4,6 @@ import type { DirEntry, Entry, NodeId, OpenReply, RequestId } from "@onemount/fu
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
 import { Filesystem, type Stat } from "../../src/filesystem/Filesystem.ts"
-import { FsError } from "../../src/filesystem/FsError.ts"
 import * as Dispatch from "../../src/fuse/Dispatch.ts"
 import { Handles } from "../../src/fuse/Handles.ts"
 import { NodeTable } from "../../src/fuse/NodeTable.ts"
@@ -45,8 +44,6 @@ const statOf = (ino: number, name: string, change: Partial<Item> = {}): Stat => 
   uid: 1000,
   gid: 1000
 })
-
-const notFound = Effect.fail(new FsError({ reason: "NotFound", detail: "" }))
 
 /** A mount whose filesystem does what the test says and dies of everything else. */
 const mounted = Effect.fnUntraced(function* (calls: Partial<Filesystem["Service"]>, timeout = 100) {
@@ -101,7 +98,7 @@ describe("Dispatch", () => {
   it.effect("answers at once what does not suspend", () =>
     Effect.gen(function* () {
       const { one, reply, error, dispatch } = yield* mounted({
-        lookup: (_, name) => (name === "a" ? Effect.succeed(statOf(7, "a")) : notFound)
+        lookup: (_, name) => (name === "a" ? Effect.succeed(statOf(7, "a")) : Effect.undefined)
       })
       const found = reply<Entry>(one({ op: "lookup", parent: node(1), name: "a" }), "replyEntry")
       assert.deepInclude(found, { nodeId: node(7), generation: 0, entryTimeout: 100, attrTimeout: 100 })
@@ -233,7 +230,7 @@ describe("Dispatch", () => {
   it.effect("tells the kernel to ask again for every spelling it was told to be absent", () =>
     Effect.gen(function* () {
       const { ask, one, session } = yield* mounted({
-        lookup: () => notFound,
+        lookup: () => Effect.undefined,
         mkdir: (_, name) => Effect.succeed(statOf(8, name, { kind: "directory" }))
       })
       for (const name of ["foo", "FOO", "Foo", "bar"]) ask({ op: "lookup", parent: node(1), name })
