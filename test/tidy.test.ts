@@ -93,8 +93,7 @@ const longest = 300
 const longFiles: Readonly<Record<string, string>> = {
   "native/cpp/proof/storm_server.cpp": "a whole filesystem for the sanitizers, read as one",
   "native/src/types.ts": "the binding's whole vocabulary, one table of requests",
-  "src/fuse/requests.ts": "one handler per request of the kernel, side by side",
-  "src/transfer/Downloads.ts": "one state machine over jobs and their waiters"
+  "src/fuse/requests.ts": "one handler per request of the kernel, side by side"
 }
 
 describe("files", () => {

@@ -15,16 +15,16 @@ import { ContentError } from "../content/ContentError.ts"
 import { ContentStore, type Fetch } from "../content/ContentStore.ts"
 import { Events } from "../events/Events.ts"
 import { type ByteRange, GraphClient } from "../graph/GraphClient.ts"
-import { GraphError, PreconditionFailed } from "../graph/GraphError.ts"
 import { supervise } from "../lifecycle/supervise.ts"
-import type { ContentKey, Ino, Item } from "../tree/Item.ts"
+import type { ContentKey, Ino } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
 import { makeConnection } from "./Connection.ts"
-import { asTransferError, type JobContext, runJob, type Version } from "./downloadJob.ts"
+import { asTransferError, type JobContext, runJob } from "./downloadJob.ts"
 import { errnoOf, type TransferError } from "./errno.ts"
 import { background, blockedReader, type Body, type Job, JobQueue, type Priority, readAhead } from "./JobQueue.ts"
 import { fragmentSize, overlaps, planFetch, split, subtract, wholeLimit } from "./plan.ts"
 import { SequentialRuns } from "./SequentialRuns.ts"
+import { makeVersions } from "./versions.ts"
 
 export interface DownloadsConfig {
   /** Jobs that run at a time, 1..64. */
@@ -68,6 +68,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
   const fork = yield* FiberSet.runtime(fibers)()
 
   const bodies = new Map<ContentId, Body>()
+  const { isEdited, versionOf, sizeOf } = makeVersions({ graph, content, tree })
   const distrusted = new Map<ContentKey, number>()
   const runs = new SequentialRuns()
   const queue = new JobQueue(perBody)
@@ -98,30 +99,6 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
 
   const withBody = <A, E>(ino: Ino, use: (body: Body) => Effect.Effect<A, E>) =>
     Effect.acquireUseRelease(hold(ino), use, letGo)
-
-  const itemOf = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<Item, ContentError> {
-    const item = tree.get(body.ino)
-    if (item?.content === body.key) return item
-    return yield* new ContentError({ reason: "Stale", detail: `item ${body.ino} has another version now` })
-  })
-
-  const isEdited = (item: Item): boolean => content.live(item)?.modified === true || hasContentIntent(item.ino)
-  const hasContentIntent = (ino: Ino): boolean => tree.intents(ino).some((intent) => intent.kind === "content")
-
-  /** The version missing bytes come from. An edited item's row tells the local size, so the server is asked. */
-  const versionOf = Effect.fnUntraced(function* (body: Body): Effect.fn.Return<Version, TransferError> {
-    const item = yield* itemOf(body)
-    const { remoteId: id, cTag, hash, size } = item
-    if (id === null) return yield* versionGone
-    if (!isEdited(item)) return { id, cTag, hash, size }
-    const remote = yield* Effect.catchIf(
-      graph.item(id),
-      (error) => error.reason._tag === "NotFound",
-      () => Effect.fail(versionGone)
-    )
-    const same = cTag === null ? remote.hash === hash : remote.cTag === cTag
-    return same ? { id, cTag, hash: remote.hash, size: remote.size } : yield* versionGone
-  })
 
   // ── jobs ──
 
@@ -249,7 +226,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
       Effect.fnUntraced(function* (body) {
         if (body.content !== fetch.content) return yield* gone
         yield* refuseQuarantined(body)
-        const size = yield* sizeFor(body)
+        const size = yield* sizeOf(body)
         const sequential = Math.max(fetch.sequential, runs.before(body.key, fetch.offset))
         const range = planFetch({ ...fetch, sequential }, size)
         runs.extend(body.key, range)
@@ -266,13 +243,6 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
       })
     )
 
-  /** Clean bodies are as long as their row says; only edited ones need the server's word. */
-  const sizeFor = Effect.fnUntraced(function* (body: Body) {
-    const item = yield* itemOf(body)
-    if (!isEdited(item)) return item.size
-    return (yield* versionOf(body)).size
-  })
-
   const hydrateBody = Effect.fnUntraced(function* (body: Body) {
     let last = -1
     let standstill = 0
@@ -287,7 +257,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
         })
       }
       last = missing.offset
-      const size = yield* sizeFor(body)
+      const size = yield* sizeOf(body)
       const whole = size <= wholeLimit
       const range = whole ? { offset: 0, length: size } : { offset: missing.offset, length: hydrationWindow }
       yield* awaitJobs(cover(body, range, background, whole))
@@ -314,14 +284,6 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
     })
   }
   return downloads
-})
-
-/** Also what an item gets that is not at the server any more: its missing bytes were those of a version from there. */
-const versionGone = new GraphError({
-  operation: "download",
-  status: 412,
-  requestId: "",
-  reason: new PreconditionFailed({})
 })
 
 const gone = new ContentError({ reason: "Stale", detail: "the item has another version now" })

@@ -8,20 +8,12 @@
 import { Cause, Clock, Effect, Stream } from "effect"
 import { ContentError } from "../content/ContentError.ts"
 import type { ContentStore } from "../content/ContentStore.ts"
-import type { ItemId } from "../graph/DriveItem.ts"
 import type { GraphClient } from "../graph/GraphClient.ts"
 import { GraphError, TimedOut, Unreachable } from "../graph/GraphError.ts"
 import { quickXorHash } from "../platform/QuickXorHash.ts"
 import type { TransferError } from "./errno.ts"
 import type { Job } from "./JobQueue.ts"
-
-/** The server version a body holds bytes of. `size` in bytes; hash and cTag are null where the server gave none. */
-export interface Version {
-  readonly id: ItemId
-  readonly cTag: string | null
-  readonly hash: string | null
-  readonly size: number
-}
+import type { Version } from "./versions.ts"
 
 export interface JobContext {
   readonly graph: GraphClient["Service"]
