@@ -14,7 +14,8 @@ import { dirname, join } from "node:path"
 import { ContentId, ContentTable } from "@onemount/fuse-native"
 import { ByteSize, Effect } from "effect"
 import type { Values } from "../config/Config.ts"
-import { accessible, check, type Check, unless } from "./checks.ts"
+import { accessible } from "../platform/PathChecks.ts"
+import { check, type Check, unless } from "./checks.ts"
 
 /** The part of a path that is there. */
 const existing = (path: string): string => (existsSync(path) ? path : existing(dirname(path)))

@@ -1,10 +1,11 @@
 /**
  * What `onemount doctor` looks at on this machine. Each check tells what it found, what that means, and what to do.
  */
-import { accessSync, constants, existsSync, readFileSync } from "node:fs"
+import { constants, existsSync, readFileSync } from "node:fs"
 import { release } from "node:os"
 import { libfuseVersion } from "@onemount/fuse-native"
 import { Effect } from "effect"
+import { accessible } from "../platform/PathChecks.ts"
 import { run } from "../platform/Processes.ts"
 
 export interface Check {
@@ -38,15 +39,6 @@ const versionOf = (text: string): readonly [number, number] => {
 const atLeast = (text: string, major: number, minor: number): boolean => {
   const [ownMajor, ownMinor] = versionOf(text)
   return ownMajor > major || (ownMajor === major && ownMinor >= minor)
-}
-
-export const accessible = (path: string, mode: number): boolean => {
-  try {
-    accessSync(path, mode)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** A line of a file of /proc that may not be there. */

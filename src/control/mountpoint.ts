@@ -5,10 +5,11 @@
  * Assumption: whatever is mounted there may hang, our own mounts of crashed runs included. So the mount table is asked
  * first, and a mounted filesystem is only touched by a child process with a limit.
  */
-import { accessSync, constants, existsSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs"
+import { constants, existsSync, readdirSync, realpathSync, statSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect, Schema } from "effect"
 import * as MountTable from "../platform/MountTable.ts"
+import { accessible, linkTarget, longestLinkChain } from "../platform/PathChecks.ts"
 import { type Environment, isWithin } from "../platform/Paths.ts"
 import { commandLine, run, runScript } from "../platform/Processes.ts"
 import { directory, list } from "./registry.ts"
@@ -178,17 +179,6 @@ const checkDirectory = Effect.fnUntraced(function* (path: string) {
   }
 })
 
-const accessible = (path: string, mode: number): boolean => {
-  try {
-    accessSync(path, mode)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const longestLinkChain = 40
-
 /** Like realpath for a path whose end does not exist yet; links to what does not exist are followed, too. */
 const canonicalPrefix = (path: string, links = longestLinkChain): string => {
   try {
@@ -198,13 +188,5 @@ const canonicalPrefix = (path: string, links = longestLinkChain): string => {
     const place = join(canonicalPrefix(dirname(path), links), basename(path))
     const target = links > 0 ? linkTarget(place) : undefined
     return target === undefined ? place : canonicalPrefix(resolve(dirname(place), target), links - 1)
-  }
-}
-
-const linkTarget = (path: string): string | undefined => {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return undefined
   }
 }

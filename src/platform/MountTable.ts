@@ -2,8 +2,9 @@
  * The kernel's mount table as this process sees it (proc_pid_mountinfo(5)). Reading it never touches the mounted
  * filesystems, which is why it is the first thing asked about a path that may be a dead mount.
  */
-import { lstatSync, readFileSync, readlinkSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
+import { linkTarget, longestLinkChain } from "./PathChecks.ts"
 
 export interface Mount {
   readonly mountpoint: string
@@ -37,8 +38,6 @@ export const at = (mounts: ReadonlyArray<Mount>, path: string): Mount | undefine
 export const served = (mounts: ReadonlyArray<Mount>): ReadonlyArray<string> =>
   mounts.filter(({ type }) => type.startsWith("fuse")).map(({ mountpoint }) => mountpoint)
 
-const longestLinkChain = 40
-
 /**
  * `path` with symbolic links resolved up to the first mountpoint on the way: from there on every look could wait for
  * a daemon.
@@ -60,12 +59,4 @@ export const resolveOutside = (path: string, mountpoints: ReadonlySet<string>): 
     done = "/"
   }
   return done
-}
-
-const linkTarget = (path: string): string | undefined => {
-  try {
-    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined
-  } catch {
-    return undefined
-  }
 }
