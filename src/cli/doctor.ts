@@ -1,15 +1,14 @@
 /** `onemount doctor`. */
-import { resolve } from "node:path"
 import type { Feature, Features } from "@onemount/fuse-native"
 import { Console, Effect, Option } from "effect"
 import { load, type Values } from "../config/Config.ts"
 import { probe } from "../fuse/probe.ts"
-import { cacheDirectory, expandHome } from "../platform/Paths.ts"
+import { cacheDirectory } from "../platform/Paths.ts"
 import { cacheChecks } from "./cacheChecks.ts"
 import * as Checks from "./checks.ts"
 import type { ConfigOptions } from "./commands.ts"
 import { failure } from "./exit.ts"
-import { sourcesOf } from "./settings.ts"
+import { absolute, sourcesOf } from "./settings.ts"
 
 interface Options extends ConfigOptions {
   readonly cacheDir: Option.Option<string>
@@ -54,8 +53,6 @@ const configured = (options: Options): Effect.Effect<ReadonlyArray<Checks.Check>
     )
   )
 }
-
-const absolute = (path: string): string => resolve(expandHome(process.env, path))
 
 const placeOf = ({ cache }: Values): string =>
   cache.directory === "" ? cacheDirectory(process.env) : absolute(cache.directory)

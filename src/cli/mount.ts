@@ -1,6 +1,6 @@
 /** `onemount mount`: from flags to a running mount, here or in a daemon. */
 import { createHash } from "node:crypto"
-import { basename, join, resolve } from "node:path"
+import { basename, join } from "node:path"
 import { Console, Effect, Option } from "effect"
 import { type Drive, runMount } from "../app.ts"
 import { Config, type Values } from "../config/Config.ts"
@@ -10,7 +10,7 @@ import { daemonLayer } from "./daemon.ts"
 import { detachDaemon, tellFailure, tellMounted } from "./detach.ts"
 import { type Failure, failure } from "./exit.ts"
 import { checkMountpoint, checkToken } from "./preflight.ts"
-import { portProblem, sourcesOf } from "./settings.ts"
+import { absolute, portProblem, sourcesOf } from "./settings.ts"
 import { version } from "./version.ts"
 
 export interface MountFlags extends ConfigOptions {
@@ -24,8 +24,6 @@ export interface MountFlags extends ConfigOptions {
   readonly foreground: boolean
   readonly daemon: boolean
 }
-
-const absolute = (path: string): string => resolve(expandHome(process.env, path))
 
 export const mountCommand = Effect.fn("cli.mount")(function* (flags: MountFlags) {
   yield* checkFlags(flags)

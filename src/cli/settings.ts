@@ -1,9 +1,14 @@
 /** Flags to configuration sources. */
+import { resolve } from "node:path"
 import { Effect, Option } from "effect"
 import type { Sources } from "../config/Config.ts"
 import { fromFlags } from "../config/sources.ts"
+import { expandHome } from "../platform/Paths.ts"
 import type { ConfigOptions } from "./commands.ts"
 import { failure } from "./exit.ts"
+
+/** A path as a flag or the configuration has it: `~` is the home, others are seen from the working directory. */
+export const absolute = (path: string): string => resolve(expandHome(process.env, path))
 
 /** `named`: configuration keys with flags of their own, and what was given for them. */
 export const sourcesOf = (
