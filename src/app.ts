@@ -56,6 +56,7 @@ export interface Ended extends HowItEnded {
   readonly failed: boolean
 }
 
+/** A mount that was not there in time. */
 export class MountFailed extends Schema.TaggedError<MountFailed>()("MountFailed", {
   /** `TimedOut`: not mounted within mount.timeout. */
   reason: Schema.Literals(["TimedOut"]),

@@ -16,8 +16,10 @@ import { Sync } from "../sync/Sync.ts"
 import { rootIno } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
 
+/** What of a mount its end works with. */
 export type Mounted = Context.Context<ContentStore | FuseSession | Sync | Tree>
 
+/** What the end of a mount could not do as it should. */
 export interface HowItEnded {
   /** The mount had to be torn down by force. */
   readonly forced: boolean

@@ -19,6 +19,7 @@ export interface Check {
   readonly advice: string
 }
 
+/** A check with nothing wrong. */
 export const check = (name: string, found: string, meaning: string): Check => ({
   name,
   result: "ok",
@@ -50,6 +51,7 @@ const lineOf = (path: string, start: string): string => {
   return line?.slice(start.length).trim() ?? ""
 }
 
+/** Node, kernel and libfuse. */
 export const versions = (): ReadonlyArray<Check> => [
   unless(
     atLeast(process.versions.node, 20, 0),
@@ -75,6 +77,7 @@ export const versions = (): ReadonlyArray<Check> => [
   )
 ]
 
+/** The way to the kernel (fuse(4)). */
 export const device = (): Check => {
   const given = check("fuse", "/dev/fuse can be opened", "the way from the kernel to the daemon")
   if (!existsSync("/dev/fuse")) {
@@ -89,6 +92,7 @@ export const device = (): Check => {
 /** CAP_SYS_ADMIN, capabilities(7). */
 const administrator = (): boolean => (BigInt(`0x${lineOf("/proc/self/status", "CapEff:") || "0"}`) & (1n << 21n)) !== 0n
 
+/** Who cannot mount itself needs fusermount3; it is run for its version, for at most 2 s. */
 export const helper: Effect.Effect<Check> = Effect.gen(function* () {
   const { code, stdout } = yield* run("fusermount3", ["--version"], { timeout: 2000 })
   const found = code === 0 ? stdout.trim() : "fusermount3 is missing"
@@ -100,6 +104,7 @@ export const helper: Effect.Effect<Check> = Effect.gen(function* () {
   )
 })
 
+/** What this process may do: mounting, its user namespace (user_namespaces(7)) and open files. */
 export const privileges = (): ReadonlyArray<Check> => {
   const [, , count] = readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/)
   const initial = count === "4294967295"

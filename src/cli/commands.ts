@@ -257,6 +257,7 @@ const events = Command.make(
   Command.withShortDescription("Follow what happens in a mount")
 )
 
+/** The whole command line. */
 export const onemount = Command.make("onemount").pipe(
   Command.withDescription(`A Microsoft OneDrive drive as a real Linux filesystem.\n\nExit status: ${exitHelp}.`),
   Command.withSubcommands([mount, unmount, status, sync, serve, drive, config, events, doctor])

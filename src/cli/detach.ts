@@ -34,6 +34,7 @@ const tell = (message: Message): Effect.Effect<void> =>
     }
   })
 
+/** The mount is proven: the parent may end. */
 export const tellMounted = (mountpoint: string): Effect.Effect<void> => tell({ _tag: "Mounted", mountpoint })
 
 /** Around the whole command, so that the parent learns of every failure. */

@@ -7,6 +7,7 @@ import { Console, Effect, FileSystem, Option } from "effect"
 import * as GraphServer from "../graph-server/GraphServer.ts"
 import { failure } from "./exit.ts"
 
+/** Which drive: `url` of its server, `dir` with its token, and the id of a further one. */
 export interface DriveOptions {
   readonly url: string
   readonly dir: string
@@ -34,6 +35,7 @@ const withClient = <A, R>(
     Effect.provide([NodeHttpClient.layerUndici, NodeFileSystem.layer])
   )
 
+/** `onemount drive ls`: size in bytes, time of the last change and name, a line each. */
 export const listCommand = Effect.fn("cli.drive.ls")(function* (options: DriveOptions & { readonly path: string }) {
   const items = yield* withClient(options, (client) => client.list(options.path))
   for (const { name, size, folder, lastModifiedDateTime } of items) {
@@ -43,6 +45,7 @@ export const listCommand = Effect.fn("cli.drive.ls")(function* (options: DriveOp
   }
 })
 
+/** `onemount drive put`: streams a file of this machine to the drive. */
 export const putCommand = Effect.fn("cli.drive.put")(function* (
   options: DriveOptions & { readonly file: string; readonly path: string }
 ) {
@@ -60,8 +63,10 @@ export const putCommand = Effect.fn("cli.drive.put")(function* (
   )
 })
 
+/** `onemount drive mv`. */
 export const moveCommand = (options: DriveOptions & { readonly from: string; readonly to: string }) =>
   withClient(options, (client) => client.move(options.from, options.to))
 
+/** `onemount drive rm`. */
 export const removeCommand = (options: DriveOptions & { readonly path: string }) =>
   withClient(options, (client) => client.remove(options.path))

@@ -48,6 +48,7 @@ const remove = Command.make("rm", { ...flags, path: onDrive("PATH", "What to del
   Effect.flatMap(handlers, ({ removeCommand }) => removeCommand(options))
 ).pipe(Command.withDescription("Delete from the drive, into its recycle bin."))
 
+/** The command with its subcommands; their handlers are loaded when one of them runs. */
 export const drive = Command.make("drive").pipe(
   Command.withDescription("Change a served embedded drive as another client would, to see a mount follow."),
   Command.withShortDescription("Change a served embedded drive from outside"),

@@ -1,6 +1,7 @@
 /** What the program ends with: one table for the code, the help text and the documentation. */
 import { Schema } from "effect"
 
+/** Exit status and meaning by name. */
 export const exitCodes = {
   ok: [0, "done; a mount ended in order"],
   failed: [1, "it could not be done; `sync --wait`: not everything is at the server"],
@@ -14,6 +15,7 @@ export const exitCodes = {
 
 export type Exit = keyof typeof exitCodes
 
+/** All of them, for the help text. */
 export const exitHelp = Object.values(exitCodes)
   .map(([code, meaning]) => `${code} ${meaning}`)
   .join("; ")
@@ -24,4 +26,5 @@ export class Failure extends Schema.TaggedError<Failure>()("Failure", {
   message: Schema.String
 }) {}
 
+/** Usable as an effect that fails with it. */
 export const failure = (exit: Exit, message: string): Failure => new Failure({ exit, message })

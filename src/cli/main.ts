@@ -58,6 +58,7 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   fiber.addObserver((exit) => teardown(exit, (code) => process.exit(code)))
 })
 
+/** Runs the command line `args` (without program and script) and ends the process with its exit status. */
 export const run = (args: ReadonlyArray<string>): void =>
   runMain(execute(args), {
     disableErrorReporting: true,

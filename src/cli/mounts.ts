@@ -6,6 +6,7 @@ import { containing, type Entry, list } from "../control/registry.ts"
 import { resolveOutside } from "../platform/MountTable.ts"
 import { failure } from "./exit.ts"
 
+/** This user's running mounts. */
 export const running = Effect.suspend(() => list(process.env))
 
 const others = (entries: ReadonlyArray<Entry>): string =>

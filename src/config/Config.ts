@@ -18,6 +18,7 @@ import { fromEnvironment, fromToml, type Setting } from "./sources.ts"
 export { ConfigError } from "./ConfigError.ts"
 export type { Values } from "./options.ts"
 
+/** Where a configuration is read from; flags win over variables, variables over the file. */
 export interface Sources {
   /** A named file has to exist; without one, $XDG_CONFIG_HOME/onemount/config.toml is read if it is there. */
   readonly file: string | undefined
@@ -25,6 +26,7 @@ export interface Sources {
   readonly flags: ReadonlyArray<Setting>
 }
 
+/** Keys whose values a reload changed. */
 export interface Reloaded {
   readonly applied: ReadonlyArray<string>
   /** Changed in the sources, in force only after the next mount. */
@@ -77,6 +79,7 @@ const fileOf = ({ file, env }: Sources): { readonly path: string; readonly requi
   return { path: named === undefined ? defaultFile(env) : expandHome(env, named), required: named !== undefined }
 }
 
+/** The file that is read when none is named. */
 export const defaultFile = (env: Environment): string => join(configDirectory(env), "config.toml")
 
 const readConfigFile = (path: string, required: boolean): Effect.Effect<string | void, ConfigError> =>

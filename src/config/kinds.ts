@@ -3,6 +3,7 @@
  */
 import { ByteSize, Option as Maybe, Result, Schema } from "effect"
 
+/** One kind with its default, range and meaning. */
 export interface Option<A> {
   readonly default: A
   /** Turns what a file, variable or flag says into what `schema` accepts; anything else passes through and is refused there. */
@@ -33,6 +34,7 @@ export const decode = <A>(option: Option<A>, raw: unknown): Maybe.Option<A> =>
 
 const between = (range: Ranged) => Schema.Int.check(Schema.isBetween(range))
 
+/** As it is written, when `schema` accepts it. */
 export const text = (
   option: Common<string> & { readonly schema: Schema.Codec<string, string>; readonly expected: string }
 ): Option<string> => ({ ...option, read: (raw) => raw, show: (value) => value })
@@ -45,6 +47,7 @@ export const path = (option: Common<string>): Option<string> =>
     expected: "an absolute path or one that starts with ~/"
   })
 
+/** In digits, with a sign or without. */
 export const integer = (option: Ranged): Option<number> => ({
   ...option,
   schema: between(option),
@@ -53,6 +56,7 @@ export const integer = (option: Ranged): Option<number> => ({
   show: String
 })
 
+/** A user or group id; -1, the default, is the one of this process. */
 export const owner = (option: Omit<Common<number>, "default">): Option<number> =>
   integer({ ...option, default: -1, minimum: -1, maximum: 4_294_967_294 })
 
@@ -88,6 +92,7 @@ export const mode = (option: Common<number>): Option<number> => ({
   show: (value) => value.toString(8).padStart(3, "0")
 })
 
+/** `true` or `false`, spelt out. */
 export const flag = (option: Common<boolean>): Option<boolean> => ({
   ...option,
   schema: Schema.Boolean,
@@ -96,6 +101,7 @@ export const flag = (option: Common<boolean>): Option<boolean> => ({
   show: String
 })
 
+/** One of a few words. */
 export const choice = <const A extends string>(
   option: { readonly default: NoInfer<A>; readonly values: ReadonlyArray<A> } & Omit<Common<A>, "default">
 ): Option<A> => ({

@@ -13,6 +13,7 @@ const GiB = 1024 * MiB
 const restart = { reload: false } as const
 const live = { reload: true } as const
 
+/** The table: section, name, option. */
 export const options = {
   graph: {
     url: Kind.text({
@@ -180,6 +181,7 @@ export const entries: ReadonlyArray<readonly [key: string, option: Kind.Option<u
   Object.entries(members).map(([name, option]) => [`${section}.${name}`, option as Kind.Option<unknown>] as const)
 )
 
+/** The option of a key. */
 export const byKey: ReadonlyMap<string, Kind.Option<unknown>> = new Map(entries)
 
 /** `upload.maxWait` is ONEMOUNT_UPLOAD_MAX_WAIT. */

@@ -10,11 +10,13 @@ import type { Setting } from "./sources.ts"
 /** Where each key's value came from; keys with their default are missing. */
 export type Origins = ReadonlyMap<string, string>
 
+/** A complete configuration. */
 export interface Resolved {
   readonly values: Values
   readonly origins: Origins
 }
 
+/** Later settings win. Fails with everything that is wrong: unknown keys, refused values, contradictions. */
 export const resolve = (settings: ReadonlyArray<Setting>): Result.Result<Resolved, ConfigError> => {
   const problems: Array<string> = []
   const chosen = new Map<string, unknown>()

@@ -7,6 +7,7 @@ import { Toml } from "effect/encoding"
 import { ConfigError } from "./ConfigError.ts"
 import { entries, variableOf } from "./options.ts"
 
+/** One value of one source, not validated yet. */
 export interface Setting {
   /** `section.name` as far as it is known; a variable's own name when it belongs to no key. */
   readonly key: string
@@ -18,6 +19,7 @@ export interface Setting {
 /** Variables that are not keys. */
 const reserved = new Set(["ONEMOUNT_CONFIG", "ONEMOUNT_READY_FD"])
 
+/** Settings of a file, with their lines; `Syntax` when it is not TOML. */
 export const fromToml = (path: string, text: string): Result.Result<ReadonlyArray<Setting>, ConfigError> =>
   Result.match(Toml.parse(text), {
     onFailure: (error) =>
@@ -54,6 +56,7 @@ const lineNumbers = (text: string): ReadonlyMap<string, number> => {
   return lines
 }
 
+/** Settings of the variables that begin with ONEMOUNT_, known or not. */
 export const fromEnvironment = (env: Readonly<Record<string, string | undefined>>): ReadonlyArray<Setting> => {
   const keys = new Map(entries.map(([key]) => [variableOf(key), key]))
   return Object.entries(env).flatMap(([name, raw]) =>

@@ -24,6 +24,7 @@ import { ControlError, ControlRpcs, Status } from "./protocol.ts"
 import * as Registry from "./registry.ts"
 import { requestsOf, writesOf } from "./requestStatus.ts"
 
+/** What a mount tells about itself. */
 export interface ControlOptions {
   readonly env: Environment
   /** Absolute and without symbolic links. */
@@ -37,6 +38,7 @@ export interface ControlOptions {
 /** Root of the drive's API for other programs, where this process serves it: an embedded drive with a port. */
 export const ApiAddress = Context.Reference<string | null>("onemount/control/ApiAddress", { defaultValue: () => null })
 
+/** Serves the mount's socket, and lists the mount in the registry while the socket answers. */
 export const layer = (options: ControlOptions) =>
   Layer.unwrap(
     Effect.map(Registry.prepare(options.env, options.mountpoint), (socket) => {

@@ -9,6 +9,7 @@ import { RpcClientError } from "effect/rpc/RpcClientError"
 import { type ControlError, ControlRpcs, type Event, type Status, type Unsynced } from "./protocol.ts"
 import type { Entry } from "./registry.ts"
 
+/** A running mount that could not be asked. */
 export class DaemonError extends Schema.TaggedError<DaemonError>()("DaemonError", {
   /** `Unreachable`: the connection failed. `Silent`: no answer within the limit. */
   reason: Schema.Literals(["Unreachable", "Silent"]),
@@ -18,6 +19,7 @@ export class DaemonError extends Schema.TaggedError<DaemonError>()("DaemonError"
 /** Longest wait for an answer that needs no network, in milliseconds. */
 const answerLimit = 5000
 
+/** The calls of `ControlRpcs`; those with one answer have a limit. */
 export interface Client {
   readonly status: Effect.Effect<Status, DaemonError>
   /** `timeout` in milliseconds; see protocol. */

@@ -14,6 +14,7 @@ import { type Environment, isWithin } from "../platform/Paths.ts"
 import { commandLine, run, runScript } from "../platform/Processes.ts"
 import { directory, list } from "./registry.ts"
 
+/** Why a directory cannot become a mountpoint; the message says what to do. */
 export class MountpointError extends Schema.TaggedError<MountpointError>()("MountpointError", {
   reason: Schema.Literals(["NoFuse", "Missing", "NotDirectory", "NotEmpty", "NoAccess", "Mounted", "Dead", "Overlaps"]),
   message: Schema.String
@@ -25,6 +26,7 @@ const refuse = (reason: MountpointError["reason"], message: string) =>
 /** How long a mounted filesystem may take to answer, in milliseconds. */
 const probeLimit = 2000
 
+/** `silent`: nothing within the limit. */
 export type Answer = "alive" | "dead" | "silent"
 
 const probeScript = `
@@ -50,6 +52,7 @@ export const detach = Effect.fn("mountpoint.detach")(function* (path: string) {
   )
 })
 
+/** What is asked for, and what it must not get into the way of. */
 export interface MountpointOptions {
   readonly env: Environment
   readonly mountpoint: string
@@ -60,6 +63,7 @@ export interface MountpointOptions {
   readonly ownPaths: ReadonlyArray<OwnPath>
 }
 
+/** Something the daemon uses; `what` names it to people. */
 export interface OwnPath {
   readonly path: string
   readonly what: string

@@ -113,6 +113,7 @@ export class Status extends Schema.Class<Status>("onemount/control/Status")({
 export const Unsynced = Schema.Struct({ path: Schema.String, kind: Schema.String, reason: Schema.String })
 export type Unsynced = typeof Unsynced.Type
 
+/** A request that the daemon refused. */
 export class ControlError extends Schema.TaggedError<ControlError>()("ControlError", {
   /** `NotFound`: no such path in the mount. `Failed`: the daemon could not do it, `detail` says why. */
   reason: Schema.Literals(["NotFound", "Failed"]),
@@ -140,6 +141,7 @@ export const Event = Schema.Union([
 ])
 export type Event = typeof Event.Type
 
+/** What a running mount can be asked. */
 export class ControlRpcs extends RpcGroup.make(
   Rpc.make("Status", { success: Status }),
   /**

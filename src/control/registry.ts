@@ -10,6 +10,7 @@ import { makePrivateDirectory } from "../platform/Directories.ts"
 import { type Environment, isWithin, runtimeDirectory } from "../platform/Paths.ts"
 import { isAlive } from "../platform/Processes.ts"
 
+/** A running mount; paths are absolute. */
 export const Entry = Schema.Struct({
   mountpoint: Schema.String,
   pid: Schema.Int,
@@ -20,6 +21,7 @@ export const Entry = Schema.Struct({
 })
 export type Entry = typeof Entry.Type
 
+/** There is no safe place for the socket. */
 export class RegistryError extends Schema.TaggedError<RegistryError>()("RegistryError", {
   /** `Unsafe`: the directory belongs to somebody else. `Unusable`: it cannot be made or written. */
   reason: Schema.Literals(["Unsafe", "Unusable"]),
@@ -68,6 +70,7 @@ const unusable = (path: string, cause: unknown): RegistryError =>
     message: `cannot use ${path} for the socket of the mount: ${cause instanceof Error ? cause.message : String(cause)}`
   })
 
+/** Where the mount's socket is, whether it exists or not. */
 export const socketPath = (env: Environment, mountpoint: string): string =>
   join(directory(env), `${nameOf(mountpoint)}.sock`)
 

@@ -38,6 +38,7 @@ export const requestsOf = ({
   }
 }
 
+/** Latencies in microseconds, as they come. */
 export const writesOf = ({ activeHandles, dirtyBytes, total }: WriteStats): Writes => {
   const { bytes, cancelled, completed, deferred, failed, operations } = total
   return {

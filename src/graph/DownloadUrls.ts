@@ -12,12 +12,14 @@ import { type DrivePaths, originOf } from "./paths.ts"
 import type { Transport } from "./Transport.ts"
 import { decodeDownloadable, type DownloadableItem } from "./wire.ts"
 
+/** Pre-authenticated: a secret, never logged. */
 export interface DownloadUrl {
   readonly url: string
   /** The item's size in bytes when the URL was handed out. */
   readonly size: number
 }
 
+/** PreconditionFailed when the item has another cTag by now; null accepts any. */
 export interface DownloadUrls {
   /** `fresh` passes over what is kept, for when the transfer host refused it. */
   get(id: ItemId, cTag: string | null, fresh: boolean): Effect.Effect<DownloadUrl, GraphError>

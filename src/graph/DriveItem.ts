@@ -23,6 +23,7 @@ export interface FileSystemInfo {
 /** What an item is, by its facets. `other` is a package (OneNote), a vault or a remote item: listed, not opened. */
 export type ItemKind = "file" | "folder" | "other"
 
+/** https://learn.microsoft.com/graph/api/resources/driveitem */
 export interface DriveItem {
   readonly id: ItemId
   /** Empty for deleted items, which may come without a name. */
@@ -43,6 +44,7 @@ export interface DriveItem {
   readonly webUrl: string | null
 }
 
+/** https://learn.microsoft.com/graph/api/resources/drive */
 export interface Drive {
   readonly id: string
   readonly driveType: string
@@ -50,6 +52,7 @@ export interface Drive {
   readonly quota: { readonly total: number; readonly used: number; readonly remaining: number } | null
 }
 
+/** https://learn.microsoft.com/graph/api/resources/user */
 export interface User {
   readonly id: string
   readonly displayName: string

@@ -12,6 +12,7 @@ import type { GraphError } from "./GraphError.ts"
 /** Absolute link that continues a delta enumeration; opaque. */
 export type DeltaLink = string
 
+/** A page of changes; items may come more than once, the last one counts. */
 export interface DeltaPage {
   readonly items: ReadonlyArray<DriveItem>
   /** `false`: more pages follow right now under `link`. `true`: caught up, `link` is for the next poll. */
@@ -25,6 +26,7 @@ export type UploadTarget =
   /** `ifMatch` is the eTag or cTag the local edit was based on. */
   | { readonly _tag: "Existing"; readonly id: ItemId; readonly ifMatch: string | null }
 
+/** https://learn.microsoft.com/graph/api/driveitem-createuploadsession */
 export interface UploadSession {
   /** Pre-authenticated: a secret, never logged. */
   readonly url: string
@@ -34,10 +36,12 @@ export interface UploadSession {
   readonly nextOffset: number
 }
 
+/** `nextOffset` in bytes, `expires` in milliseconds since the epoch. */
 export type FragmentResult =
   | { readonly _tag: "Accepted"; readonly nextOffset: number; readonly expires: number }
   | { readonly _tag: "Completed"; readonly item: DriveItem }
 
+/** In bytes. */
 export interface ByteRange {
   readonly offset: number
   /** At least 1. */

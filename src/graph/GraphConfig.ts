@@ -34,6 +34,7 @@ export interface GraphLimits {
   readonly pageSize: number
 }
 
+/** Which API and drive, and the limits of its client. */
 export interface GraphConfigShape {
   /** Absolute, without a trailing slash. */
   readonly baseUrl: string
@@ -46,6 +47,7 @@ export interface GraphConfigShape {
 /** The form SharePoint asks for in its throttling guidance: `NONISV|Company|App/Version`. */
 export const userAgent = (version: string): string => `NONISV|OneMount|OneMount/${version}`
 
+/** Times in milliseconds, sizes in bytes. */
 export const defaultLimits: GraphLimits = {
   idleTimeout: 30_000,
   callTimeout: 60_000,
@@ -65,6 +67,7 @@ export const defaultLimits: GraphLimits = {
   pageSize: 999
 }
 
+/** The signed-in user's own drive at Microsoft. */
 export const defaultGraphConfig: GraphConfigShape = {
   baseUrl: "https://graph.microsoft.com/v1.0",
   drivePath: "me/drive",

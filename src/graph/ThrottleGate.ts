@@ -11,6 +11,7 @@ import type { GraphLimits } from "./GraphConfig.ts"
 /** Which closing of the gate a request came after. */
 export type Passage = number
 
+/** One for all requests of a client. */
 export interface ThrottleGate {
   /** Waits while closed, at most `throttleWait` in all; then fails with Throttled. */
   pass(operation: string): Effect.Effect<Passage, GraphError>

@@ -32,6 +32,7 @@ export const formatTime = (time: Time): string => {
 
 const TimeValue = Schema.Struct({ sec: Schema.Int, nsec: Schema.Int })
 
+/** An RFC 3339 time of the wire as `Time`. */
 export const Timestamp = Schema.String.check(
   Schema.makeFilter((text) => Option.isSome(parseTime(text)), { expected: "an RFC 3339 time" })
 ).pipe(

@@ -22,6 +22,7 @@ import { type GraphError, type GraphErrorReason, Malformed, TimedOut } from "./G
 import { makeThrottleGate, type Passage } from "./ThrottleGate.ts"
 import type { Decoder } from "./wire.ts"
 
+/** One request, and how its answers are to be read. */
 export interface Call {
   /** The client's method, for errors and logs. */
   readonly operation: string
@@ -35,6 +36,7 @@ export interface Call {
   readonly refine?: (refusal: Refusal) => GraphErrorReason | undefined
 }
 
+/** A complete answer. */
 export interface Answer {
   readonly status: number
   readonly requestId: string
@@ -43,6 +45,7 @@ export interface Answer {
   readonly text: string
 }
 
+/** HTTP with limits, retries, the throttle gate and typed errors. */
 export interface Transport {
   readonly config: GraphConfigShape
   /** The response head once its status is accepted; the scope owns the connection. */

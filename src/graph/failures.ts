@@ -62,6 +62,7 @@ const codesOf = (error: Inner): ReadonlyArray<string> => {
 /** Server texts may quote pre-authenticated URLs. */
 const redact = (text: string): string => text.replace(/https?:\/\/\S+/g, "<url>").slice(0, 300)
 
+/** Codes, the most specific first, and the message without URLs; none when the body is not that of an error. */
 export const readErrorBody = (text: string): { readonly codes: ReadonlyArray<string>; readonly message: string } =>
   Option.match(decodeErrorBody(text), {
     onNone: () => ({ codes: [], message: "" }),
@@ -164,6 +165,7 @@ export const reasonOf = (refusal: Refusal, wait: number): GraphErrorReason => {
   return new Malformed({ detail: `unexpected status ${status}` })
 }
 
+/** The server asks for fewer requests: 429, 509, and 503 that says for how long. */
 export const isThrottling = (refusal: Refusal): boolean =>
   refusal.status === 429 || refusal.status === 509 || (refusal.status === 503 && refusal.retryAfter !== null)
 

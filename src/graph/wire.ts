@@ -128,6 +128,7 @@ export const decodeDownloadable: Decoder<DownloadableItem> = decoder(WireItem, (
   return { item: toDriveItem(wire), downloadUrl: Predicate.isString(url) && url !== "" ? url : null }
 })
 
+/** A page of children or changes, with the link it continues at. */
 export interface ItemPage {
   readonly items: ReadonlyArray<DriveItem>
   readonly nextLink: string | null

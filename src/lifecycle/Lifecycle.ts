@@ -14,8 +14,10 @@ import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref } fro
 import { Events } from "../events/Events.ts"
 import { FiberRegistry, type FiberStatus, makeRegistry, type Registry } from "./supervise.ts"
 
+/** In this order, never back. */
 export type Phase = "RUNNING" | "DRAINING" | "UNMOUNTING" | "CLOSED"
 
+/** Why the daemon is to end. */
 export interface StopRequest {
   /** For people: `SIGTERM`, `onemount unmount`, `push loop crashed`. */
   readonly reason: string
@@ -32,6 +34,7 @@ export interface StageReport {
   readonly left: string
 }
 
+/** One step of the end. */
 export interface Stage<A> {
   readonly phase: Exclude<Phase, "RUNNING">
   /** Milliseconds; cut to what is left of the total. */

@@ -22,6 +22,7 @@ const logged = (event: OneMountEvent): Effect.Effect<void> => {
   }
 }
 
+/** Logs the events while the layer lives. */
 export const layer: Layer.Layer<never, never, Events> = Layer.effectDiscard(
   Effect.gen(function* () {
     const events = yield* Events

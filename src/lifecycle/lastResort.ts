@@ -14,6 +14,7 @@ import { supervise } from "./supervise.ts"
 /** Time beyond shutdown.total, in milliseconds: an end that is merely late keeps its order. */
 export const grace = 2000
 
+/** Runs in the child, which has no Effect: hence a timer of its own. */
 const script = `
 const { spawnSync } = require("node:child_process")
 const [pid, limit, mountpoint] = process.argv.slice(1)

@@ -21,6 +21,7 @@ const text = (part: unknown): string => {
   return JSON.stringify(part)
 }
 
+/** The message with its cause, then the annotations of the fiber. */
 export const formatLine = Logger.make(({ cause, date, logLevel, message, fiber }): string => {
   const parts = (Array.isArray(message) ? message : [message]).map(text)
   if (cause.reasons.length > 0) parts.push(Cause.pretty(cause))

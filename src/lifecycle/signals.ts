@@ -26,6 +26,7 @@ const listen = Effect.fnUntraced(function* (event: string, handler: Handler) {
   )
 })
 
+/** Listens while the layer lives. */
 export const layer: Layer.Layer<never, never, Lifecycle | Config> = Layer.effectDiscard(
   Effect.gen(function* () {
     const lifecycle = yield* Lifecycle

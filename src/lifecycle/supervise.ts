@@ -8,6 +8,7 @@
  */
 import { Cause, Clock, Context, Duration, Effect, Exit, Random, type Scope } from "effect"
 
+/** `waiting`: it crashed and is started again soon. */
 export interface FiberStatus {
   readonly name: string
   /** The service that forked it. */
@@ -19,6 +20,7 @@ export interface FiberStatus {
   readonly lastError: string | null
 }
 
+/** Who it is, for people, and what its crash means. */
 export interface SuperviseOptions {
   readonly name: string
   readonly owner: string
@@ -33,6 +35,7 @@ const longestPause = 60_000
 /** A fiber that ran this long is healthy again: its next crash starts with the shortest pause. */
 const healthyAfter = 5 * 60_000
 
+/** Forks fibers and lists them while their scopes live. */
 export interface Registry {
   supervise<R>(
     options: SuperviseOptions,

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite"
 import type { Logged } from "./RedoLog.ts"
 import type { SqlValue } from "./Sqlite.ts"
 
+/** Through which every statement and transaction of a database goes. */
 export interface Commits {
   /** Runs `f` in a transaction, or in a savepoint of the one that is under way. */
   transaction<A>(f: () => A): A
@@ -23,6 +24,7 @@ export interface Unit {
   readonly undo: string
 }
 
+/** Takes the write lock at its beginning. */
 export const wholeTransaction: Unit = { begin: "BEGIN IMMEDIATE", end: "COMMIT", undo: "ROLLBACK" }
 /** Inside of a transaction. Savepoints of one name nest: the innermost is meant. */
 export const savepoint: Unit = {

@@ -7,6 +7,7 @@ import { Effect, Schema, type Scope } from "effect"
 import { makePrivateDirectory } from "./Directories.ts"
 import { open, type SqliteError } from "./Sqlite.ts"
 
+/** Another process holds it. */
 export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("DirectoryLocked", {
   directory: Schema.String,
   /** What the holder said about itself; empty when it has not got to it yet. */

@@ -22,6 +22,7 @@ export const replay = (sqlite: DatabaseSync, records: ReadonlyArray<RedoRecord>)
   }
 }
 
+/** Throws what SQLite throws; a change that throws is taken back, and none before it. */
 export const makeGroupCommit = (
   sqlite: DatabaseSync,
   log: RedoLog,

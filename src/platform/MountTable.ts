@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { linkTarget, longestLinkChain } from "./PathChecks.ts"
 
+/** One line of the table. */
 export interface Mount {
   readonly mountpoint: string
   /** `fuse.onemount`, `ext4`, ... */
@@ -17,6 +18,7 @@ export interface Mount {
 const unescape = (field: string): string =>
   field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 
+/** From the text of /proc/self/mountinfo, in its order. */
 export const parse = (table: string): ReadonlyArray<Mount> =>
   table.split("\n").flatMap((line) => {
     // A variable number of optional fields ends with a lone "-".

@@ -24,7 +24,9 @@ const base = (env: Environment, variable: string, fallback: string): string => {
   return value !== undefined && isAbsolute(value) ? value : join(home(env), fallback)
 }
 
+/** Configuration files of ours. */
 export const configDirectory = (env: Environment): string => join(base(env, "XDG_CONFIG_HOME", ".config"), "onemount")
+/** What can be made again from the server, and unsent changes with it. */
 export const cacheDirectory = (env: Environment): string => join(base(env, "XDG_CACHE_HOME", ".cache"), "onemount")
 
 /** Sockets and registry files of running mounts; emptied by the system when the user logs out. */

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 
+/** How a helper command ended. */
 export interface Finished {
   /** Null: ended by a signal, or not within the limit. */
   readonly code: number | null
@@ -79,6 +80,7 @@ export const identity = (pid: number): Identity | undefined => {
   }
 }
 
+/** Whether the process runs that was meant, and not another one with its id. */
 export const isAlive = (process: Identity): boolean => identity(process.pid)?.startTime === process.startTime
 
 /** The command line for people; empty when the process is gone or a kernel thread. */

@@ -29,6 +29,7 @@ const full = 0.75 * size
 export const readLog = (path: string, salt: number): ReadonlyArray<RedoRecord> =>
   fs.existsSync(path) ? readRecords(fs.readFileSync(path), salt) : []
 
+/** One writer; the file is made or written over when it begins. */
 export class RedoLog {
   readonly #fd: number
   readonly #buffer = Buffer.alloc(size)

@@ -16,6 +16,7 @@ import { fromCause, SqliteError } from "./SqliteError.ts"
 
 export { SqliteError, SqliteErrorReason } from "./SqliteError.ts"
 
+/** What a column or parameter holds; integers are read as numbers. */
 export type SqlValue = null | number | bigint | string | Uint8Array
 
 /** One step of the schema: SQL text, or a function for what SQL alone cannot do. Its index + 1 is the user_version it leads to. */
@@ -41,6 +42,7 @@ export interface OpenOptions {
   readonly group?: number
 }
 
+/** A compiled statement; each call takes its parameters in order and throws what SQLite throws. */
 export interface Statement<Row> {
   get(...parameters: ReadonlyArray<SqlValue>): Row | undefined
   all(...parameters: ReadonlyArray<SqlValue>): Array<Row>
@@ -48,6 +50,7 @@ export interface Statement<Row> {
   run(...parameters: ReadonlyArray<SqlValue>): { readonly changes: number; readonly lastInsertRowid: number }
 }
 
+/** An open database; closed with the scope it was opened in. */
 export interface Database {
   readonly path: string
   /** Compiles a statement once; `Row` is the caller's word for the columns it selects. */

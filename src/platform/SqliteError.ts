@@ -22,6 +22,7 @@ export const SqliteErrorReason = Schema.Literals([
 ])
 export type SqliteErrorReason = typeof SqliteErrorReason.Type
 
+/** A database that cannot be used, or a statement that failed; the message names the file. */
 export class SqliteError extends Schema.TaggedError<SqliteError>()("SqliteError", {
   reason: SqliteErrorReason,
   path: Schema.String,

@@ -22,6 +22,7 @@ export interface RedoRecord {
 /** Bytes before the number, and before the first statement. */
 export const prefix = 8
 export const header = prefix + 16
+/** In place of a statement's number: its text follows. */
 export const definition = 0xffff
 
 const types = { null: 0, number: 1, bigint: 2, text: 3, bytes: 4 } as const
