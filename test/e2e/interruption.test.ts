@@ -114,6 +114,109 @@ describe("kill -9", () => {
   }, 300_000)
 })
 
+/** Skips the test where every write comes to the daemon. */
+const passing = async (mount: Mount, skip: (note: string) => void) => {
+  const { active, offered } = (await mount.status()).features.passthrough
+  if (!active) skip(offered ? "passthrough was refused here" : "the kernel has no passthrough")
+}
+
+/** Prints a line after each step and takes the next one when a file of that name is there. */
+const steps = (path: string, directory: string) => `
+import os, time
+fd = os.open("${path}", os.O_CREAT | os.O_WRONLY)
+for step in ("before", "after", "later"):
+    while step != "before" and not os.path.exists("${directory}/" + step): time.sleep(0.02)
+    os.write(fd, (step + "\\n").encode() * 100_000)
+    print(step, flush=True)
+try: os.close(fd)
+except OSError as error: print(error.errno, flush=True)
+`
+
+describe("files that the kernel writes by itself", () => {
+  test("kill -9: what was fsynced of a large file is there at the next start, and is sent", async ({ skip }) => {
+    const drive = await harness.serve()
+    let mount = await harness.mount(drive)
+    await passing(mount, skip)
+    // A new file, then the same one in place, and a new one again; killed early and late.
+    const rounds = [
+      { name: "first.bin", fsyncs: 9 },
+      { name: "first.bin", fsyncs: 4 },
+      { name: "second.bin", fsyncs: 2 }
+    ]
+    for (const [round, { name, fsyncs }] of rounds.entries()) {
+      // While a file is being sent, its writes are ours to see.
+      await mount.sync()
+      const manifest = harness.at(`manifest-${round}`)
+      await writeFile(manifest, "")
+      const actor = join(import.meta.dirname, "actors/write-and-fsync.ts")
+      const writer = new Running(process.execPath, [actor, join(mount.path, name), manifest, String(round), "64"])
+      const recorded = async () => (await readFile(manifest, "utf8")).split("\n").slice(0, -1)
+      const waitFor = async (count: number) => {
+        while ((await recorded()).length < count) {
+          assert.isNull(writer.child.exitCode, writer.stderr)
+          await new Promise((resolve) => setTimeout(resolve, 3))
+        }
+      }
+      await waitFor(1)
+      assert.strictEqual((await mount.status()).writes.bytes, 0, "the daemon saw writes, so nothing was passed through")
+      await writeFile(`${manifest}.go`, "")
+      await waitFor(fsyncs)
+      assert.strictEqual((await mount.signal("SIGKILL")).signal, "SIGKILL")
+      const written = await writer.finished
+      assert.strictEqual(written.code, 0, written.stderr)
+
+      mount = await harness.mount(drive)
+      const { length, sha256 } = JSON.parse((await recorded()).at(-1) ?? "") as { length: number; sha256: string }
+      const out = await shell(`head -c ${length} ${name} | sha256sum`, { cwd: mount.path })
+      assert.strictEqual(out, `${sha256}  -\n`, `round ${round}, the first ${length} bytes of ${name}`)
+    }
+    await mount.sync()
+    await sameTree(mount, drive)
+  }, 240_000)
+
+  test("a forced unmount: all that was written until the next mount is there, nothing later", async ({ skip }) => {
+    const drive = await harness.serve()
+    const mount = await harness.mount(drive, "mnt", ["--set", "shutdown.unmount=2s"])
+    await passing(mount, skip)
+    const writer = new Running("python3", ["-c", steps(join(mount.path, "written"), harness.directory)])
+    await writer.line(/before/, 30_000)
+    const end = await mount.signal("SIGTERM")
+    assert.strictEqual(end.code, 3, end.stderr)
+    assert.deepStrictEqual(mountsBelow(harness.directory), [])
+    await writeFile(harness.at("after"), "")
+    await writer.line(/after/, 30_000)
+
+    const again = await harness.mount(drive)
+    await writeFile(harness.at("later"), "")
+    await writer.finished
+    const expected = "before\n".repeat(100_000) + "after\n".repeat(100_000)
+    assert.isTrue((await shell(`cat ${again.path}/written`)) === expected)
+    await again.sync()
+    await sameTree(again, drive)
+  }, 120_000)
+
+  test("a plain unmount waits for a writer, and what it wrote is kept and sent", async ({ skip }) => {
+    const drive = await harness.serve()
+    const mount = await harness.mount(drive, "mnt", ["--set", "shutdown.total=120s", "--set", "shutdown.unmount=100s"])
+    await passing(mount, skip)
+    const writer = new Running("python3", ["-c", steps(join(mount.path, "written"), harness.directory)])
+    await writer.line(/before/, 30_000)
+    const ended = mount.signal("SIGTERM")
+    while ((await mount.status()).phase === "RUNNING") assert.isNull(writer.child.exitCode, writer.stderr)
+    await writeFile(harness.at("after"), "")
+    await writeFile(harness.at("later"), "")
+    assert.strictEqual((await writer.finished).stdout, "before\nafter\nlater\n")
+    const { code, stderr } = await ended
+    assert.strictEqual(code, 0, stderr)
+
+    const again = await harness.mount(drive)
+    const expected = ["before\n", "after\n", "later\n"].map((line) => line.repeat(100_000)).join("")
+    assert.isTrue((await shell(`cat ${again.path}/written`)) === expected)
+    await again.sync()
+    await sameTree(again, drive)
+  }, 240_000)
+})
+
 describe("no server", () => {
   test("a known tree lists and reads, writes queue and arrive when the server returns", async () => {
     const drive = await harness.serve()

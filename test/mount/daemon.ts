@@ -92,6 +92,8 @@ const run = Effect.fnUntraced(function* (command: Command) {
     }
     case "release":
       return yield* (yield* GraphServer.Faults).clear
+    case "evict":
+      return yield* (yield* ContentStore).evict(Number.MAX_SAFE_INTEGER)
     case "drain":
       return yield* (yield* FuseSession).drain(60_000)
     case "closed":

@@ -24,6 +24,9 @@ const passing = Effect.fnUntraced(function* ({ skip }: TestContext) {
   if (!passthrough.active) skip(passthrough.offered ? "passthrough was refused here" : "the kernel has no passthrough")
 })
 
+/** In Python. */
+const stateOf = (name: string) => `os.getxattr("${name}", "user.onemount.state").decode()`
+
 let made = 0
 /** A new file of the server that is here, so that from now on the kernel can serve it; its name is a new one every time. */
 const fresh = Effect.fnUntraced(function* (context: TestContext) {
@@ -211,6 +214,28 @@ assert os.fstat(reader).st_nlink == 0
       assert.strictEqual((yield* sent(`/elsewhere-${moved}`)).slice(0, 8), "second67")
       const { ask } = yield* MountedDrive
       assert.notInclude(yield* ask<ReadonlyArray<string>>({ command: "list" }), `/${removed}`)
+    })
+  )
+
+  it.effect("keeps what is open when all else is evicted, and downloads again what was closed", (context) =>
+    Effect.gen(function* () {
+      const [held, closed] = [yield* fresh(context), yield* fresh(context)]
+      const { sh, start, ask, python } = yield* MountedDrive
+      // What earlier tests wrote may go from here on.
+      yield* ask({ command: "sync", timeout: 30_000 })
+      const reads = yield* count("read")
+      // Reads to the end through the descriptor that was open before.
+      yield* start(
+        `exec 3<${held}; until test -e evicted-${held}; do sleep 0.02; done; cat <&3 > ${held}.copy; touch done-${held}`
+      )
+      yield* sh(opened(held))
+      assert.isAtLeast(yield* ask<number>({ command: "evict" }), size)
+      assert.strictEqual(yield* count("read"), reads)
+      assert.strictEqual(yield* python(`print(${stateOf(held)}, ${stateOf(closed)})`), "HYDRATED GHOST\n")
+      yield* sh(`touch evicted-${held}; until test -e done-${held}; do sleep 0.02; done; cmp ${held} ${held}.copy`)
+      // Not from the kernel's own pages.
+      yield* sh(`dd if=${closed} bs=1M iflag=direct status=none | cmp - ${held}`)
+      assert.isAbove(yield* count("read"), reads)
     })
   )
 })

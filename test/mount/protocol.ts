@@ -22,6 +22,8 @@ export type Command =
   | { readonly command: "hang" | "release" }
   /** The next `times` downloads have a wrong byte. */
   | { readonly command: "corrupt"; readonly times: number }
+  /** Drops all content that may be dropped; answers how many bytes that were. */
+  | { readonly command: "evict" }
   /** Refuses to begin changes, as at the start of a shutdown. */
   | { readonly command: "drain" }
   /** Why the connection ended; waits for that. */
