@@ -59,7 +59,18 @@ export const cacheChecks = (directory: string, { cache: { reserve } }: Values): 
       ),
       "free space, or lower cache.reserve"
     )
-    return Effect.map(writable ? tryFiles(place) : Effect.succeed([]), (tried) => [where, space, ...tried])
+    const stacked = kind === "overlayfs"
+    const passthrough = unless(
+      !stacked,
+      "warn",
+      check(
+        "cache.passthrough",
+        stacked ? "a stacked filesystem" : "a filesystem of its own",
+        "on a stacked one the kernel cannot read and write local files itself"
+      ),
+      "--cache-dir on the disk below, in a container on a volume; the mount works without"
+    )
+    return Effect.map(writable ? tryFiles(place) : Effect.succeed([]), (tried) => [where, space, passthrough, ...tried])
   })
 
 const tryFiles = (place: string): Effect.Effect<ReadonlyArray<Check>> =>

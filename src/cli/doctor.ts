@@ -1,7 +1,8 @@
 /** `onemount doctor`. */
-import type { Feature, Features } from "@onemount/fuse-native"
+import type { Feature } from "@onemount/fuse-native"
 import { Console, Effect, Option } from "effect"
 import { load, type Values } from "../config/Config.ts"
+import type { MountFeatures } from "../fuse/features.ts"
 import { probe } from "../fuse/probe.ts"
 import { cacheDirectory } from "../platform/Paths.ts"
 import { cacheChecks } from "./cacheChecks.ts"
@@ -93,10 +94,14 @@ const meanings: Readonly<Record<Feature, readonly [meaning: string, needs?: stri
   passthrough: ["the kernel reads and writes local files itself; needs root and Linux 6.9"]
 }
 
-const featureChecks = (features: Features): ReadonlyArray<Checks.Check> =>
-  Object.entries(features).map(([name, { active, offered }]) => {
+const featureChecks = (features: MountFeatures): ReadonlyArray<Checks.Check> =>
+  Object.entries(features).map(([name, { active, offered, reason }]) => {
     const [meaning, needs] = meanings[name as Feature]
-    const found = active ? "used" : offered ? "offered, not used" : "not offered"
+    const found = active
+      ? "used"
+      : offered
+        ? `offered, not used${reason === undefined ? "" : `: ${reason}`}`
+        : "not offered"
     const given = Checks.check(`feature.${name}`, found, meaning)
     return offered || needs === undefined
       ? given

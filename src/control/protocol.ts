@@ -85,8 +85,11 @@ export class Status extends Schema.Class<Status>("onemount/control/Status")({
   /** What the parked changes wait for, the most frequent first. */
   parked: Schema.Array(Schema.Struct({ reason: Schema.String, count: Schema.Int })),
   cache: Schema.Struct({ directory: Schema.String, bytes: Schema.Int, limit: Schema.Int, files: Schema.Int }),
-  /** What kernel and libfuse offer the mount, and what of it is used. */
-  features: Schema.Record(Schema.String, Schema.Struct({ offered: Schema.Boolean, active: Schema.Boolean })),
+  /** What kernel and libfuse offer the mount, what of it is used, and why not where the mount had to find out. */
+  features: Schema.Record(
+    Schema.String,
+    Schema.Struct({ offered: Schema.Boolean, active: Schema.Boolean, reason: Schema.optionalKey(Schema.String) })
+  ),
   items: Schema.Int,
   cursor: Schema.Struct({
     /** Seconds since the newest changes of the server were applied, null before the first time. */

@@ -10,7 +10,6 @@
  * Assumption: this process never touches its own mountpoint; the proof of readiness is a child process.
  */
 import type {
-  Features,
   FeatureSwitches,
   SessionStats,
   ShutdownOptions,
@@ -28,7 +27,7 @@ import { Sync } from "../sync/Sync.ts"
 import { fold } from "../tree/fold.ts"
 import { Tree } from "../tree/Tree.ts"
 import * as Dispatch from "./Dispatch.ts"
-import { usual } from "./features.ts"
+import { featuresOf, type MountFeatures, usual } from "./features.ts"
 import { FuseError } from "./FuseError.ts"
 import { Handles } from "./Handles.ts"
 import { notificationsFor } from "./Invalidation.ts"
@@ -75,7 +74,7 @@ export class FuseSession extends Context.Service<
     readonly closed: Deferred.Deferred<string>
     readonly stats: Effect.Effect<FuseStats>
     /** What kernel and libfuse offer, and what of it the mount uses. */
-    features(): Partial<Features>
+    features(): Partial<MountFeatures>
     /**
      * Refuses what would begin a change (EBUSY); what runs and what is open may finish. When nobody unmounts within
      * `limit` milliseconds, the binding does.
@@ -156,7 +155,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
       const counted = session.stats()
       return { session: counted, nodes: counted.native.held, handles: handles.size, running: dispatch.running() }
     }),
-    features: () => session.features ?? {},
+    features: () => featuresOf(session) ?? {},
     drain: (limit) => Effect.sync(() => void shutdown(session, { reason: "drain", drain: limit, unmount: deadline })),
     unmount: (how) => unmount(session, how)
   })

@@ -2,16 +2,16 @@
 import { mkdtempSync, rmdirSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { ContentTable, type Features, Session } from "@onemount/fuse-native"
+import { ContentTable, Session } from "@onemount/fuse-native"
 import { Effect, Schedule } from "effect"
-import { usual } from "./features.ts"
+import { featuresOf, type MountFeatures, usual } from "./features.ts"
 import { FuseError } from "./FuseError.ts"
 
 /** Limit for the kernel's answer, in milliseconds; it gives it within one. */
 const limit = 2000
 
 /** What a mount would get. Fails as a mount would. Nobody touches the mountpoint, so no request needs an answer. */
-export const probe: Effect.Effect<Features, FuseError> = Effect.gen(function* () {
+export const probe: Effect.Effect<MountFeatures, FuseError> = Effect.gen(function* () {
   const mountpoint = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "onemount-probe-"))),
     (path) => Effect.sync(() => rmdirSync(path))
@@ -29,7 +29,7 @@ export const probe: Effect.Effect<Features, FuseError> = Effect.gen(function* ()
     }),
     (mounted) => Effect.promise(() => mounted.shutdown({ reason: "probed", force: true }))
   )
-  const features = yield* Effect.sync(() => session.features).pipe(
+  const features = yield* Effect.sync(() => featuresOf(session)).pipe(
     Effect.repeat({ until: (found) => found !== undefined, schedule: Schedule.spaced(5) }),
     Effect.timeoutOption(limit)
   )
