@@ -81,7 +81,9 @@ const reading = Effect.fnUntraced(function* (step: Steps, inside: Inside, local:
 
 const writing = Effect.fnUntraced(function* (step: Steps, inside: Inside, local: string) {
   const file = inside("docs/new.txt")
-  yield* step("upload an empty file", Effect.andThen(sh(': > "$0"', inside("empty")), holds("/empty", "")))
+  // It uploads nothing of a file that was never written to.
+  const emptied = sh('printf x > "$0" && : > "$0"', inside("empty"))
+  yield* step("upload an emptied file", Effect.andThen(emptied, holds("/empty", "")))
   yield* step("upload a small file", Effect.andThen(write(file, "new"), holds("/docs/new.txt", "new")))
   yield* step("upload 25 MB", Effect.andThen(sh('cp "$0" "$1"', local, inside("copy.bin")), holds("/copy.bin", large)))
   yield* step("overwrite", Effect.andThen(write(file, "newer"), holds("/docs/new.txt", "newer")))
