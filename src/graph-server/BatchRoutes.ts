@@ -1,5 +1,6 @@
 /** $batch (Microsoft Graph, "Combine multiple HTTP requests using JSON batching"): up to 20 requests in one. */
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Result, Schema, Stream } from "effect"
+import { Base64 } from "effect/encoding"
 import { type ApiError, invalidRequest } from "./ApiError.ts"
 import { type Call, json, readJson } from "./Call.ts"
 import type { ConnectionCut, DriveRequest, DriveResponse } from "./Exchange.ts"
@@ -47,12 +48,15 @@ export const batch = Effect.fnUntraced(function* (call: Call, handle: Handle) {
 const checkParts = (requests: ReadonlyArray<Part>): Effect.Effect<void, ApiError> => {
   if (requests.length > maxParts) return Effect.fail(invalidRequest(`A batch has at most ${maxParts} requests.`))
   const seen = new Set<string>()
-  for (const { id, url, dependsOn = [] } of requests) {
+  for (const part of requests) {
+    const { id, url, dependsOn = [] } = part
     if (seen.has(id)) return Effect.fail(invalidRequest(`The id '${id}' occurs twice.`))
     const unknown = dependsOn.find((other) => !seen.has(other))
     if (unknown !== undefined)
       return Effect.fail(invalidRequest(`'${id}' depends on '${unknown}', which is not before it.`))
     if (/^\/?(\$|%24)batch/i.test(url)) return Effect.fail(invalidRequest("A batch cannot hold a batch."))
+    if (isBinary(part) && Result.isFailure(Base64.decode(part.body)))
+      return Effect.fail(invalidRequest(`The body of '${id}' is neither JSON, by its Content-Type, nor base64.`))
     seen.add(id)
   }
   return Effect.void
@@ -88,11 +92,15 @@ const answerPart = (call: Call, part: Part, handle: Handle): Effect.Effect<PartR
   )
 }
 
-const bodyOf = ({ body, headers = {} }: Part): Uint8Array => {
-  if (body === undefined || body === null) return new Uint8Array(0)
-  const type = Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? ""
-  const isBinary = typeof body === "string" && !type.startsWith("application/json")
-  return isBinary ? Buffer.from(body, "base64") : Buffer.from(JSON.stringify(body))
+/** Text is base64 of the body, unless the part says that it is JSON. */
+const isBinary = (part: Part): part is Part & { readonly body: string } => {
+  const type = Object.entries(part.headers ?? {}).find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? ""
+  return typeof part.body === "string" && !type.startsWith("application/json")
+}
+
+const bodyOf = (part: Part): Uint8Array => {
+  if (part.body === undefined || part.body === null) return new Uint8Array(0)
+  return isBinary(part) ? Buffer.from(part.body, "base64") : Buffer.from(JSON.stringify(part.body))
 }
 
 const replyOf = Effect.fnUntraced(function* (id: string, { status, headers, body }: DriveResponse) {

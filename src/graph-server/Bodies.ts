@@ -21,7 +21,7 @@ const common = {
 export const CreateBody = Schema.Struct({
   ...common,
   name: Schema.String,
-  folder: Schema.optionalKey(Schema.Unknown),
+  folder: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
   remoteItem: Schema.optionalKey(
     Schema.NullOr(Schema.Struct({ id: Schema.String, parentReference: Schema.Struct({ driveId: Schema.String }) }))
   )
@@ -33,7 +33,7 @@ export const PatchBody = Schema.Struct({
   parentReference: Schema.optionalKey(Schema.NullOr(Schema.Struct({ id: Text, path: Text, driveId: Text })))
 })
 
-const SessionItem = Schema.Struct({ ...common, fileSize: Schema.optionalKey(Schema.NullOr(Schema.Finite)) })
+const SessionItem = Schema.Struct({ ...common, fileSize: Schema.optionalKey(Schema.NullOr(Schema.Natural)) })
 
 /** The item's properties come in an `item` wrapper or without. */
 export const SessionBody = Schema.Struct({
@@ -72,12 +72,21 @@ export const conflictOf = (
   })
 
 const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+/** What Edm.DateTimeOffset can say: the years 1 to 9999, in UTC. */
+const firstTime = Date.parse("0001-01-01T00:00:00Z")
+const lastTime = Date.parse("9999-12-31T23:59:59.999Z")
+
+/** Date.parse takes 30 February for 1 March. */
+const isCalendarDay = (day: string): boolean => {
+  const start = Date.parse(`${day}T00:00:00Z`)
+  return !Number.isNaN(start) && new Date(start).toISOString().startsWith(day)
+}
 
 const parseTime = (field: string, text: string | null | undefined): number | undefined => {
   const value = given(text)
   if (value === undefined) return undefined
-  const millis = dateTime.test(value) ? Date.parse(value) : Number.NaN
-  if (Number.isNaN(millis))
+  const millis = dateTime.test(value) && isCalendarDay(value.slice(0, 10)) ? Date.parse(value) : Number.NaN
+  if (!(millis >= firstTime && millis <= lastTime))
     throw invalidRequest(`fileSystemInfo.${field} is not a date and time.`, "invalidParameterFormat")
   return millis
 }

@@ -68,6 +68,7 @@ const childrenPage = ({ model }: DriveParts, folder: ItemRow, after: string, lim
 
 /** Other orders have no index: the token is how many were listed, so a change in between shifts the pages. */
 const sortedPage = ({ model }: DriveParts, folder: ItemRow, order: Order, after: string, limit: number) => {
+  if (!/^\d{0,9}$/.test(after)) throw invalidSkipToken()
   const skip = Number(after)
   const all = model.table.children(folder.id, "", folder.children)
   const sign = order.descending ? -1 : 1
@@ -99,10 +100,12 @@ const orderOf = (call: Call): Order => {
 
 const encodeToken = (folded: string): string => Buffer.from(`s1.${folded}`).toString("base64url")
 
+const invalidSkipToken = () => invalidRequest("The skip token is not valid.", "invalidQueryOption")
+
 const decodeToken = (token: string | undefined): string => {
   if (token === undefined) return ""
   const text = Buffer.from(token, "base64url").toString("utf8")
-  if (!text.startsWith("s1.")) throw invalidRequest("The skip token is not valid.", "invalidQueryOption")
+  if (!text.startsWith("s1.")) throw invalidSkipToken()
   return text.slice(3)
 }
 

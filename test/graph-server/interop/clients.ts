@@ -12,7 +12,9 @@ import { record } from "./results.ts"
 /** The first line of what a program says about its version; undefined when it is not installed. */
 export const versionOf = (program: string, flag: string): string | undefined => {
   try {
-    return execFileSync(program, [flag], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).split("\n")[0]?.trim()
+    return execFileSync(program, [flag], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
+      .split("\n")[0]
+      ?.trim()
   } catch {
     return undefined
   }

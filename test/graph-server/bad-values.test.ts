@@ -1,0 +1,95 @@
+/** Values that have the right shape and cannot be meant: refused with 400 and the name of what is wrong. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { drive, get, patch, post, put } from "./api.ts"
+
+const root = "/me/drive/root"
+
+const setTime = (time: string) => patch(`${root}:/a.txt`, { fileSystemInfo: { lastModifiedDateTime: time } })
+
+const announce = (fileSize: number) => post(`${root}:/big:/createUploadSession`, { item: { fileSize } })
+
+const batchPut = (id: string, body: unknown) =>
+  post("/$batch", {
+    requests: [
+      { id: "0", method: "PUT", url: `/me/drive/root:/${id}-first:/content`, body: "eA==" },
+      { id, method: "PUT", url: `/me/drive/root:/${id}:/content`, body }
+    ]
+  })
+
+const token = (text: string): string => Buffer.from(text).toString("base64url")
+
+describe("values that cannot be meant", () => {
+  it.effect("are times that no calendar has, or that cannot be written down", () =>
+    Effect.gen(function* () {
+      const { body: made } = yield* put(`${root}:/a.txt:/content`, "x")
+      for (const time of [
+        "2020-02-30T00:00:00Z",
+        "2021-02-29T12:00:00+02:00",
+        "2020-13-01T00:00:00Z",
+        "0000-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00"
+      ]) {
+        const { status, body } = yield* setTime(time)
+        assert.deepStrictEqual([status, body.error.code], [400, "invalidRequest"], time)
+        assert.include(body.error.message, "lastModifiedDateTime")
+      }
+      assert.strictEqual((yield* get(`${root}:/a.txt`)).body.eTag, made.eTag)
+      for (const time of ["0001-01-01T00:00:00Z", "2020-02-29T00:00:00Z", "9999-12-31T23:59:59Z"]) {
+        assert.strictEqual((yield* setTime(time)).body.fileSystemInfo.lastModifiedDateTime, time)
+      }
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are sizes below nothing or within a byte", () =>
+    Effect.gen(function* () {
+      for (const size of [-1, 0.5, 1e300]) {
+        const { status, body } = yield* announce(size)
+        assert.deepStrictEqual([status, body.error.code], [400, "invalidRequest"], String(size))
+        assert.include(body.error.message, "fileSize")
+      }
+      assert.strictEqual((yield* announce(1e15)).status, 507)
+      assert.strictEqual((yield* announce(0)).status, 200)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are skip tokens of another order, which would show an empty folder", () =>
+    Effect.gen(function* () {
+      for (const name of ["a", "b", "c"]) yield* put(`${root}:/${name}:/content`, name)
+      const bySize = (skip: string) => get(`${root}/children?$orderby=size&$skiptoken=${token(skip)}`)
+      for (const skip of ["s1.A", "s1.-1", "s1.1.5", "s1.1e1", "s1. 1"]) {
+        const { status, body } = yield* bySize(skip)
+        assert.deepStrictEqual([status, body.error.innerError["code"]], [400, "invalidQueryOption"], skip)
+      }
+      assert.strictEqual((yield* bySize("s1.1")).body.value.length, 2)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are bodies of batches that are neither JSON nor base64; nothing of the batch is done", () =>
+    Effect.gen(function* () {
+      const refused = yield* batchPut("bad", "!!not base64!!")
+      assert.deepStrictEqual([refused.status, refused.body.error.code], [400, "invalidRequest"])
+      assert.include(refused.body.error.message, "'bad'")
+      assert.strictEqual((yield* get(`${root}/children`)).body.value.length, 0)
+      assert.strictEqual((yield* batchPut("good", Buffer.from("text").toString("base64"))).status, 200)
+      assert.deepStrictEqual(
+        (yield* get(`${root}/children`)).body.value.map(({ name, size }) => [name, size]),
+        [
+          ["good", 4],
+          ["good-first", 1]
+        ]
+      )
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are folders that are no facet", () =>
+    Effect.gen(function* () {
+      for (const folder of [5, "yes", true, []]) {
+        const { status, body } = yield* post(`${root}/children`, { name: "f", folder })
+        assert.deepStrictEqual([status, body.error.code], [400, "invalidRequest"], String(folder))
+      }
+      assert.strictEqual((yield* get(`${root}/children`)).body.value.length, 0)
+    }).pipe(Effect.provide(drive()))
+  )
+})
