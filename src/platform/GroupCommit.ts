@@ -2,10 +2,11 @@
  * Transactions that return when they are in the redo log, and reach the database together: a commit writes every page
  * that was touched, most of them the same ones as the commit before, and costs ten times what a record in the log does.
  *
- * Model: one SQLite transaction is open for a *batch* of changes, each of them a savepoint in it; this connection reads
- * its own changes, so nobody sees a difference. `commit` ends the batch; what does not fit into the log ends it at once.
- * When SQLite gives a transaction up (a full disk, an I/O error), the batch is made again from the log; as long as that
- * fails, every use of the database fails, because it would not show what was promised.
+ * Model: one SQLite transaction is open for a *batch* of changes; this connection reads its own changes, so nobody sees
+ * a difference. `commit` ends the batch; what does not fit into the log ends it at once. A change that fails half-way is
+ * taken back by making the batch again from the log: for that case alone, a savepoint for every change would have SQLite
+ * copy each page that the change touches. The same happens when SQLite gives a transaction up (a full disk, an I/O
+ * error); as long as it fails, every use of the database fails, because it would not show what was promised.
  */
 import type { DatabaseSync } from "node:sqlite"
 import { type Commits, savepoint, within } from "./Commits.ts"
@@ -35,8 +36,6 @@ export const makeGroupCommit = (
 ): Commits => {
   const begin = sqlite.prepare("BEGIN IMMEDIATE")
   const end = sqlite.prepare("COMMIT")
-  const enter = sqlite.prepare("SAVEPOINT change")
-  const leave = sqlite.prepare("RELEASE change")
   const setLast = sqlite.prepare("UPDATE redo SET last = ? WHERE id = 1")
   let batch = false
   let lost = false
@@ -100,24 +99,26 @@ export const makeGroupCommit = (
 
   const outermost = <A>(f: () => A): A => {
     open()
-    enter.run()
     depth++
     let value: A
     try {
       value = f()
-      leave.run()
     } catch (cause) {
       depth--
-      unlogged = false
-      if (sqlite.isTransaction) sqlite.exec("ROLLBACK TO change; RELEASE change")
-      else restore()
-      log.discard()
-      hooks.onRollback()
+      takeBack()
       throw cause
     }
     depth--
     settle()
     return value
+  }
+
+  /** Almost every refusal comes before the first change; otherwise the batch is made again without the last one. */
+  const takeBack = (): void => {
+    const changed = unlogged || log.isChange || !sqlite.isTransaction
+    unlogged = false
+    if (changed) restore()
+    else hooks.onRollback()
   }
 
   const nested = <A>(f: () => A): A => {
