@@ -1,4 +1,7 @@
 /** A raw client for the tests: sends exactly what it is told, follows nothing, and shows everything that came back. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import type { HttpMethod } from "effect/http/HttpMethod"
@@ -92,6 +95,18 @@ export const inject = (fault: GraphServer.FaultName, limits: Record<string, unkn
 /** A drive in memory and a client for it. */
 export const drive = (options?: GraphServer.DriveOptions) =>
   GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layerMemory(options)))
+
+/** A folder that is gone with the scope. */
+export const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "onemount-drive-test-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** One life of the drive in `dir`. */
+export const opened = <A, E, R>(dir: string, use: Effect.Effect<A, E, R>, options?: GraphServer.DriveOptions) => {
+  const served = GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layer({ dir, ...options })))
+  return Effect.scoped(Effect.provide(use, served, { local: true }))
+}
 
 /** Follows a delta pass to its end. */
 export const deltaPass = Effect.fnUntraced(function* (link: string) {

@@ -2,14 +2,14 @@
  * Whatever comes over the wire, the drive answers in Graph's form, does all of what was asked or nothing, and touches
  * nothing outside its folder. The requests are made up from a seed that is printed when one goes wrong.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { mix } from "../../src/graph-server/mix.ts"
+import { temporaryFolder } from "./api.ts"
 
 interface Reply {
   readonly status: number
@@ -33,10 +33,7 @@ const sendRaw = (port: number, request: Buffer) =>
 
 /** A drive in a folder of a folder, so that a way out of it can be seen. */
 const servedDrive = Effect.gen(function* () {
-  const outside = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "onemount-bad-input-"))),
-    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-  )
+  const outside = yield* temporaryFolder
   writeFileSync(join(outside, "canary"), "untouched")
   mkdirSync(join(outside, "drive"))
   return { outside, layer: GraphServer.layer({ dir: join(outside, "drive") }) }

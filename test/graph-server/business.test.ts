@@ -1,11 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { makeItemTags } from "../../src/graph-server/ItemTags.ts"
-import { deltaPass, drive, get, patch, post, put } from "./api.ts"
+import { deltaPass, drive, get, opened, patch, post, put, temporaryFolder } from "./api.ts"
 
 const root = "/me/drive/root"
 
@@ -95,19 +92,10 @@ describe("a business drive", () => {
 
   it.live("stays what it was made as", () =>
     Effect.gen(function* () {
-      const dir = mkdtempSync(join(tmpdir(), "onemount-drive-test-"))
-      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(dir, { recursive: true, force: true })))
-      const open = (kind?: GraphServer.DriveKind) =>
-        Effect.scoped(
-          Effect.provide(
-            get("/me/drive"),
-            GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layer({ dir, kind }))),
-            { local: true }
-          )
-        )
-      const made = (yield* open("business")).body.id
-      assert.strictEqual((yield* open()).body.id, made)
-      const refused = yield* Effect.flip(open("personal"))
+      const dir = yield* temporaryFolder
+      const made = (yield* opened(dir, get("/me/drive"), { kind: "business" })).body.id
+      assert.strictEqual((yield* opened(dir, get("/me/drive"))).body.id, made)
+      const refused = yield* Effect.flip(opened(dir, get("/me/drive"), { kind: "personal" }))
       assert.include(String(refused), "business drive")
     })
   )

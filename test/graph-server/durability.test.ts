@@ -1,26 +1,14 @@
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { bytesOf, deltaPass, get, post, put } from "./api.ts"
-
-const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "onemount-drive-test-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-)
-
-/** One life of the drive in `dir`. */
-const opened = <A, E, R>(dir: string, use: Effect.Effect<A, E, R>) =>
-  Effect.scoped(
-    Effect.provide(use, GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layer({ dir }))), { local: true })
-  )
+import { bytesOf, deltaPass, get, opened, post, put, temporaryFolder } from "./api.ts"
 
 const unit = 320 * 1024
 

@@ -1,10 +1,22 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { admin as adminApi, bytesOf, deltaPass, drive, get, type Item, patch, post, put, remove } from "./api.ts"
+import {
+  admin as adminApi,
+  bytesOf,
+  deltaPass,
+  drive,
+  get,
+  type Item,
+  opened,
+  patch,
+  post,
+  put,
+  remove,
+  temporaryFolder
+} from "./api.ts"
 
 const root = "/me/drive/root"
 const ada = { name: "OneDrive", owner: "ada@example.org" }
@@ -71,20 +83,16 @@ describe("further drives", () => {
 
   it.live("survive a restart, and one that was copied away is not missed", () =>
     Effect.gen(function* () {
-      const dir = mkdtempSync(join(tmpdir(), "onemount-further-"))
-      const open = <A, E>(use: Effect.Effect<A, E, Layer.Success<ReturnType<typeof drive>>>) =>
-        Effect.provide(use, GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layer({ dir }))))
-      yield* Effect.gen(function* () {
-        const { driveId } = yield* open(shared)
-        const found = yield* open(get(`/drives/${driveId}/root:/team/plan.txt`))
-        assert.strictEqual(found.status, 200)
-        const { body } = yield* open(get(`${root}:/Team`))
-        assert.strictEqual((body as Linked).remoteItem?.parentReference.driveId, driveId)
-        rmSync(join(dir, "drives"), { recursive: true })
-        const gone = yield* open(get(`${root}:/Team`))
-        assert.strictEqual((gone.body as Linked).remoteItem?.parentReference.driveId, driveId)
-        assert.isUndefined((gone.body as Linked).remoteItem?.name)
-      }).pipe(Effect.ensuring(Effect.sync(() => rmSync(dir, { recursive: true, force: true }))))
+      const dir = yield* temporaryFolder
+      const { driveId } = yield* opened(dir, shared)
+      const found = yield* opened(dir, get(`/drives/${driveId}/root:/team/plan.txt`))
+      assert.strictEqual(found.status, 200)
+      const { body } = yield* opened(dir, get(`${root}:/Team`))
+      assert.strictEqual((body as Linked).remoteItem?.parentReference.driveId, driveId)
+      rmSync(join(dir, "drives"), { recursive: true })
+      const gone = yield* opened(dir, get(`${root}:/Team`))
+      assert.strictEqual((gone.body as Linked).remoteItem?.parentReference.driveId, driveId)
+      assert.isUndefined((gone.body as Linked).remoteItem?.name)
     })
   )
 

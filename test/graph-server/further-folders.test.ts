@@ -1,24 +1,12 @@
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { admin as adminApi, get, post, put } from "./api.ts"
-
-const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "onemount-further-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-)
-
-/** One life of the drives in `dir`. */
-const opened = <A, E, R>(dir: string, use: Effect.Effect<A, E, R>) =>
-  Effect.scoped(
-    Effect.provide(use, GraphServer.inProcess.pipe(Layer.provideMerge(GraphServer.layer({ dir }))), { local: true })
-  )
+import { admin as adminApi, get, opened, post, put, temporaryFolder } from "./api.ts"
 
 const labels = Effect.map(GraphServer.Drives, (drives) => drives.list().map(({ model }) => model.label))
 

@@ -1,13 +1,14 @@
 /** Other people's clients as child processes, and the drive they are pointed at. */
 import { execFileSync, spawn } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Schedule } from "effect"
 import { quickXorHash } from "../../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../../src/graph-server/GraphServer.ts"
 import { record } from "./results.ts"
+
+export { temporaryFolder } from "../api.ts"
 
 /** The first line of what a program says about its version; undefined when it is not installed. */
 export const versionOf = (program: string, flag: string): string | undefined => {
@@ -38,11 +39,6 @@ export const run = (program: string, args: ReadonlyArray<string>, env: Record<st
     child.on("close", (code) => resume(Effect.succeed({ code, ...output })))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
-
-export const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "onemount-interop-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-)
 
 /** The drive behind TLS and proxy, and the environment that leads there. */
 export const faces = Effect.gen(function* () {
