@@ -132,6 +132,17 @@ export interface ItemTable {
     }
   ): void
   body(ino: Ino, content: ContentKey | null, generation: number): void
+  /** The body has another generation, or is another one. */
+  written(
+    ino: Ino,
+    body: {
+      readonly content: ContentKey
+      readonly generation: number
+      readonly size: number
+      readonly mtime: Time
+      readonly ctime: Time
+    }
+  ): void
   /** Another body for the same generation. */
   content(ino: Ino, content: ContentKey | null): void
   localOnly(ino: Ino, value: boolean): void
@@ -171,6 +182,8 @@ export const makeItemTable = (db: Database): ItemTable => {
     db.prepare(`UPDATE items SET size = ?, mtime_sec = ?, mtime_nsec = ?, ctime_sec = ?, ctime_nsec = ?,
     btime_sec = ?, btime_nsec = ?, mode = ? WHERE ino = ?`)
   const body = db.prepare("UPDATE items SET content = ?, generation = ? WHERE ino = ?")
+  const written = db.prepare(`UPDATE items SET content = ?, generation = ?, size = ?, mtime_sec = ?, mtime_nsec = ?,
+    ctime_sec = ?, ctime_nsec = ? WHERE ino = ?`)
   const content = db.prepare("UPDATE items SET content = ? WHERE ino = ?")
   const localOnly = db.prepare("UPDATE items SET local_only = ? WHERE ino = ?")
   const complete = db.prepare("UPDATE items SET complete = ? WHERE ino = ?")
@@ -253,6 +266,10 @@ export const makeItemTable = (db: Database): ItemTable => {
     body: (ino, key, generation) => {
       body.run(key, generation, ino)
       recent.change(ino, { content: key, generation })
+    },
+    written: (ino, { content, generation, size, mtime, ctime }) => {
+      written.run(content, generation, size, mtime.sec, mtime.nsec, ctime.sec, ctime.nsec, ino)
+      recent.change(ino, { content, generation, size, mtime, ctime })
     },
     content: (ino, key) => {
       content.run(key, ino)

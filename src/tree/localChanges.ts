@@ -131,19 +131,24 @@ export const commitContent = (
   adoptBody(state, existing(state, ino), commit.content)
   const row = existing(state, ino)
   captureBase(state, row)
-  const before = bodies.get(commit.content)
-  items.body(ino, commit.content, commit.generation)
-  items.attributes(ino, { ...row, size: commit.size, mtime: commit.mtime, ctime: txTime(tx) })
-  bodies.commit(commit, tx.now)
-  // A fresh body counts its generations from the start and may meet the number that the server has of an older one.
-  const edited = before === undefined || before.editing || before.generation !== commit.generation
   const base = journal.base(ino)
-  if (edited && base?.generation === commit.generation) journal.setBase(ino, { ...base, generation: -1 })
+  // A fresh body counts its generations from the start and may meet the number that the server has of an older one.
+  if (base?.generation === commit.generation && isChanged(state, commit)) {
+    journal.setBase(ino, { ...base, generation: -1 })
+  }
+  items.written(ino, { ...commit, ctime: txTime(tx) })
+  bodies.commit(commit, tx.now)
   settle(state, tx, ino, {
     kinds: ["create", "content"],
     notBefore: (createdAt) => Math.min(tx.now + timing.window, createdAt + timing.maxWait)
   })
   return existing(state, ino)
+}
+
+/** Whether the commit brings anything that the body's row does not say. */
+const isChanged = ({ bodies }: TreeState, { content, generation }: ContentCommit): boolean => {
+  const before = bodies.get(content)
+  return before === undefined || before.editing || before.generation !== generation
 }
 
 export const forget = (state: TreeState, ino: Ino): void => {
