@@ -39,6 +39,10 @@ export type Services = ContentStore | Tree | MountDatabase | Events
 export const run = <A, E>(directory: string, work: Effect.Effect<A, E, Services>, options: Options = {}) =>
   Effect.provide(work, Layer.fresh(storeLayer(directory, options)))
 
+/** Runs `work` in one start on a directory of its own. */
+export const inStore = <A, E>(work: (directory: string) => Effect.Effect<A, E, Services>, options?: Options) =>
+  Effect.flatMap(temporaryDirectory, (directory) => run(directory, work(directory), options))
+
 const time = { sec: 1_700_000_000, nsec: 0 }
 const rootId = ItemId("root")
 

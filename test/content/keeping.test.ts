@@ -15,9 +15,6 @@ const KiB = 1024
 const names = ["a", "b", "c", "d"]
 const bytes = Harness.pattern(64 * KiB)
 
-const inStore = <A, E>(work: (directory: string) => Effect.Effect<A, E, Harness.Services>, options?: Harness.Options) =>
-  Effect.flatMap(Harness.temporaryDirectory, (directory) => Harness.run(directory, work(directory), options))
-
 /** Files that were downloaded and closed in the order of their names. */
 const cached = Effect.gen(function* () {
   const { db } = yield* MountDatabase
@@ -39,7 +36,7 @@ const overwrite = (ino: Ino) => Harness.using(ino, (content) => Harness.write(co
 
 describe("eviction", () => {
   it.live("takes the least recently used first and no more than needed", () =>
-    inStore((directory) =>
+    Harness.inStore((directory) =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         yield* cached
@@ -59,7 +56,7 @@ describe("eviction", () => {
   )
 
   it.live("spares what is open, what was changed and what was never sent", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         yield* cached
@@ -78,7 +75,7 @@ describe("eviction", () => {
   )
 
   it.live("removes what the server replaced, when its readers are gone", () =>
-    inStore((directory) =>
+    Harness.inStore((directory) =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         yield* cached
@@ -107,7 +104,7 @@ describe("eviction", () => {
 
 describe("the budget", () => {
   it.live("makes room for downloads; when everything is in use they fail and say why", () =>
-    inStore(
+    Harness.inStore(
       () =>
         Effect.gen(function* () {
           const store = yield* ContentStore
@@ -127,7 +124,7 @@ describe("the budget", () => {
   )
 
   it.live("does not stop changes, and comes back to the limit when they were sent", () =>
-    inStore(
+    Harness.inStore(
       () =>
         Effect.gen(function* () {
           const store = yield* ContentStore
@@ -147,7 +144,7 @@ describe("the budget", () => {
   )
 
   it.live("keeps the reserve free: writes get ENOSPC and change nothing", () =>
-    inStore(
+    Harness.inStore(
       () =>
         Effect.gen(function* () {
           const { ino } = yield* Harness.localFile("big")

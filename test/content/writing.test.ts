@@ -13,9 +13,6 @@ const bytes = Harness.pattern(4 * chunk)
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 const equal = (actual: Uint8Array, expected: Uint8Array) => assert.isTrue(Buffer.from(actual).equals(expected))
 
-const inStore = <A, E>(work: (directory: string) => Effect.Effect<A, E, Harness.Services>, options?: Harness.Options) =>
-  Effect.flatMap(Harness.temporaryDirectory, (directory) => Harness.run(directory, work(directory), options))
-
 const readSnapshot = ({ fd, size }: Snapshot): Buffer => {
   const into = Buffer.alloc(size)
   assert.strictEqual(readSync(fd, into, 0, size, 0), size)
@@ -69,7 +66,7 @@ describe("edits", () => {
   )
 
   it.live("of a new file do not ask; one that was committed without any asks with the next write", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const { db } = yield* MountDatabase
@@ -93,7 +90,7 @@ describe("edits", () => {
   )
 
   it.live("of a ghost survive the download that comes later, and the result has both", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const { ino } = yield* Harness.ghost("film", bytes)
@@ -118,7 +115,7 @@ describe("edits", () => {
   )
 
   it.live("by truncating a ghost need no download", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const tree = yield* Tree
@@ -140,7 +137,7 @@ describe("edits", () => {
   )
 
   it.live("keep the time a person set, unless a write follows", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const { ino } = yield* Harness.localFile("notes")
@@ -161,7 +158,7 @@ describe("edits", () => {
   )
 
   it.live("are clean after their upload, and dirty again with the next write", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const tree = yield* Tree
@@ -192,7 +189,7 @@ describe("edits", () => {
   )
 
   it.live("of a removed file stay with its handles and go with the last of them", () =>
-    inStore((directory) =>
+    Harness.inStore((directory) =>
       Effect.gen(function* () {
         const tree = yield* Tree
         const { ino } = yield* Harness.localFile("scratch")
@@ -210,7 +207,7 @@ describe("edits", () => {
   )
 
   it.live("by fallocate extend the file; modes nobody knows are refused", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const { ino } = yield* Harness.localFile("disk.img")
@@ -228,7 +225,7 @@ describe("edits", () => {
 
 describe("a snapshot", () => {
   it.live("stays as it is while the file is written, of open and of closed bodies", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const { ino } = yield* Harness.localFile("base")
@@ -263,7 +260,7 @@ describe("a snapshot", () => {
   )
 
   it.live("records what was written, and takes its turn behind another", () =>
-    inStore(() =>
+    Harness.inStore(() =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const tree = yield* Tree
@@ -288,7 +285,7 @@ describe("a snapshot", () => {
   )
 
   it.live("hashes a generation once", () =>
-    inStore((directory) =>
+    Harness.inStore((directory) =>
       Effect.gen(function* () {
         const store = yield* ContentStore
         const { ino } = yield* Harness.localFile("base")
@@ -309,7 +306,7 @@ describe("a snapshot", () => {
 
 describe("writers", () => {
   it.live("do not wait for readers that nobody serves", () =>
-    inStore(
+    Harness.inStore(
       () =>
         Effect.gen(function* () {
           const store = yield* ContentStore
