@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makePacing, trickle } from "../../src/sync/pacing.ts"
-import { Tree } from "../../src/tree/Tree.ts"
-import { makeFile, now, withTree } from "../tree/harness.ts"
+import { makeFile, now, inTree } from "../tree/harness.ts"
 
 const spin = (ms: number) => {
   const end = process.hrtime.bigint() + BigInt(ms) * 1_000_000n
@@ -11,9 +10,8 @@ const spin = (ms: number) => {
 
 describe("pacing", () => {
   it.effect("contents trickle only while somebody changes things on a busy thread", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const pacing = makePacing(tree)
         const at = now.sec * 1_000
         spin(100)

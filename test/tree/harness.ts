@@ -23,9 +23,15 @@ export const layerAt = (path: string) =>
     Layer.provide(Layer.succeed(HostName, "HOST"))
   )
 
-/** Runs over a fresh database that is gone afterwards. */
-export const withTree = <A, E>(body: Effect.Effect<A, E, Tree | MountDatabase | Events | Scope.Scope>) =>
-  Effect.scoped(Effect.flatMap(temporaryFolder, (folder) => Effect.provide(body, layerAt(join(folder, "onemount.db")))))
+/** Runs over the tree of a fresh database that is gone afterwards. */
+export const inTree = <A, E>(
+  body: (tree: Tree["Service"]) => Effect.Effect<A, E, Tree | MountDatabase | Events | Scope.Scope>
+) =>
+  Effect.scoped(
+    Effect.flatMap(temporaryFolder, (folder) =>
+      Effect.provide(Effect.flatMap(Tree, body), layerAt(join(folder, "onemount.db")))
+    )
+  )
 
 export const at = (sec: number): Time => ({ sec, nsec: 0 })
 export const now = at(1_800_000_000)

@@ -16,7 +16,7 @@ import {
   paths,
   remote,
   rootId,
-  withTree
+  inTree
 } from "./harness.ts"
 
 const refusal = <A, E extends { readonly reason: string }, R>(effect: Effect.Effect<A, E, R>) =>
@@ -24,9 +24,8 @@ const refusal = <A, E extends { readonly reason: string }, R>(effect: Effect.Eff
 
 describe("local changes", () => {
   it.effect("makes, finds and lists items, by any case, in stable order", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const docs = yield* makeFolder("Docs")
         const file = yield* makeFile("Straße.txt", docs.ino)
         assert.strictEqual(tree.child(docs.ino, "STRAßE.TXT")?.ino, file.ino)
@@ -52,9 +51,8 @@ describe("local changes", () => {
   )
 
   it.effect("a rename tries again what the server refused", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const file = yield* makeFile("bad")
         const other = yield* makeFile("other")
         const parked = (ino: Ino) => tree.intents(ino).flatMap(({ kind, parked }) => (parked ? [kind] : []))
@@ -71,9 +69,8 @@ describe("local changes", () => {
   )
 
   it.effect("create and delete leave nothing behind", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const file = yield* makeFile("a")
         yield* edit(file.ino, 1)
         assert.deepStrictEqual(yield* journal, ["create a", "content a"])
@@ -89,9 +86,8 @@ describe("local changes", () => {
   )
 
   it.effect("a rename back to the base is no move, times set back are no times", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"), folder("d", "D"))
         const file = yield* find("/a")
         const home = yield* find("/D")
@@ -114,9 +110,8 @@ describe("local changes", () => {
   )
 
   it.effect("a delete replaces all other intents and survives until it is confirmed", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"))
         const file = yield* find("/a")
         yield* edit(file.ino, 1)
@@ -138,9 +133,8 @@ describe("local changes", () => {
   )
 
   it.effect("a new file renamed over an old one becomes its next version", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "doc.odt"))
         const old = yield* find("/doc.odt")
         const temporary = yield* makeFile(".goutputstream-1", rootIno, true)
@@ -158,9 +152,8 @@ describe("local changes", () => {
   )
 
   it.effect("an edited file takes over only when all its bytes are here", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("a", "a"), remote("b", "b"), remote("c", "c"), remote("d", "d"))
         const [a, c] = [yield* find("/a"), yield* find("/c")]
         yield* edit(a.ino, 1)
@@ -183,7 +176,7 @@ describe("local changes", () => {
   )
 
   it.effect("a clean file renamed over another keeps its own identity", () =>
-    withTree(
+    inTree(() =>
       Effect.gen(function* () {
         yield* enumerate(remote("a", "a"), remote("b", "b"))
         const [a, b] = [yield* find("/a"), yield* find("/b")]
@@ -196,9 +189,8 @@ describe("local changes", () => {
   )
 
   it.effect("local-only names leave the server and come back as new items", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a", { size: 0 }), remote("g", "ghost"))
         const file = yield* find("/a")
         yield* move(file.ino, "~$a", { localOnly: true })
@@ -214,7 +206,7 @@ describe("local changes", () => {
   )
 
   it.effect("a folder that stops being local-only takes what is in it along", () =>
-    withTree(
+    inTree(() =>
       Effect.gen(function* () {
         const trash = yield* makeFolder(".Trash-0", rootIno, true)
         const kept = yield* makeFolder("files", trash.ino)
@@ -229,9 +221,8 @@ describe("local changes", () => {
   )
 
   it.effect("refuses what POSIX refuses", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const a = yield* makeFolder("a")
         const b = yield* makeFolder("b", a.ino)
         const file = yield* makeFile("f")
@@ -247,9 +238,8 @@ describe("local changes", () => {
   )
 
   it.effect("does not take an unlisted folder for an empty one", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* tree.applyChildren(rootIno, [folder("d", "D")])
         const home = yield* find("/D")
         assert.isFalse(tree.isComplete(home.ino))
@@ -262,9 +252,8 @@ describe("local changes", () => {
   )
 
   it.effect("exchanges two items", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("a", "a"), folder("d", "d"))
         const [a, d] = [yield* find("/a"), yield* find("/d")]
         yield* tree.exchange(a.ino, d.ino, now)
@@ -277,9 +266,8 @@ describe("local changes", () => {
   )
 
   it.effect("debounces content up to the maximum wait and counts from the first change", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("a", "a"))
         const { ino } = yield* find("/a")
         const start = now.sec * 1000
@@ -295,9 +283,8 @@ describe("local changes", () => {
   )
 
   it.effect("keeps extended attributes with the item", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const { ino } = yield* makeFile("a")
         yield* tree.setXattr(ino, "user.b", new Uint8Array([1, 2]))
         yield* tree.setXattr(ino, "user.a", new Uint8Array([3]))

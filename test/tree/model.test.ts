@@ -9,7 +9,7 @@ import type { DriveItem } from "../../src/graph/DriveItem.ts"
 import { fold } from "../../src/tree/fold.ts"
 import { type Ino, type Item, rootIno } from "../../src/tree/Item.ts"
 import { Tree } from "../../src/tree/Tree.ts"
-import { edit, enumerate, folder, journal, now, remote, root, withTree } from "./harness.ts"
+import { edit, enumerate, folder, journal, now, remote, root, inTree } from "./harness.ts"
 
 const Steps = Schema.Array(
   Schema.Struct({
@@ -213,7 +213,7 @@ describe("the tree and its model", () => {
     "agree after every step",
     [Steps],
     ([steps]) =>
-      withTree(
+      inTree(() =>
         Effect.gen(function* () {
           const model = yield* start
           for (const step of steps) {
@@ -229,9 +229,8 @@ describe("the tree and its model", () => {
     "agree that undone moves are no work",
     [Steps],
     ([steps]) =>
-      withTree(
+      inTree((tree) =>
         Effect.gen(function* () {
-          const tree = yield* Tree
           const model = yield* start
           const inPlace = new Map([...model.nodes].map(([ino, node]) => [ino, { ...node }]))
           for (const step of steps) {
@@ -355,9 +354,8 @@ describe("delta", () => {
     "ends at the server's tree however it is cut, ordered and repeated",
     [ServerSteps, Cuts],
     ([steps, cuts]) =>
-      withTree(
+      inTree((tree) =>
         Effect.gen(function* () {
-          const tree = yield* Tree
           yield* enumerate(...initial)
           const server = new Server(cuts.deepDeletes)
           const ends = new Set(cuts.rounds.map((end) => Math.abs(end % (steps.length || 1))))

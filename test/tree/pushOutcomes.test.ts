@@ -5,7 +5,6 @@ import { ItemId } from "../../src/graph/DriveItem.ts"
 import { type Ino, rootIno } from "../../src/tree/Item.ts"
 import type { Lane } from "../../src/tree/Journal.ts"
 import { MountDatabase } from "../../src/tree/MountDatabase.ts"
-import { Tree } from "../../src/tree/Tree.ts"
 import {
   applyPage,
   at,
@@ -20,7 +19,7 @@ import {
   now,
   paths,
   remote,
-  withTree
+  inTree
 } from "./harness.ts"
 
 const uploaded = (id: string, name: string, version = 1) =>
@@ -31,9 +30,8 @@ const to = (parent: Ino) => ({ parent, name: "a", localOnly: false, now, keepsLo
 
 describe("answers of the server", () => {
   it.effect("a creation settles the content it carried, and only that generation", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate()
         const file = yield* makeFile("a")
         yield* edit(file.ino, 1)
@@ -54,9 +52,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("a time the server did not take becomes an intent of its own, but not for ever", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate()
         const file = yield* makeFile("a")
         yield* edit(file.ino, 1)
@@ -74,9 +71,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("children become ready when their folder is at the server", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate()
         const home = yield* makeFolder("D")
         const file = yield* makeFile("f", home.ino)
@@ -94,9 +90,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("a move waits while its new folder is not at the server, and no longer", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(folder("e", "E"), remote("f", "a"))
         const [home, file] = [yield* makeFolder("D"), yield* find("/a")]
         yield* tree.confirm(home.ino, "create", 0, folder("d", "D"))
@@ -114,9 +109,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("an item that was deleted while it was created is deleted at the server", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate()
         const [a, b] = [yield* makeFile("a"), yield* makeFile("b")]
         yield* tree.remove(a.ino, now)
@@ -132,9 +126,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("an echo that came before the answer is the same item", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate()
         const [a, b] = [yield* makeFile("a"), yield* makeFile("b")]
         yield* edit(a.ino, 1)
@@ -151,9 +144,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("what the server rewrote is stale here and not sent again", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a.docx"))
         const { ino } = yield* find("/a.docx")
         yield* edit(ino, 1)
@@ -170,9 +162,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("a shadow that is left when the last intent goes becomes the item", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"))
         const { ino } = yield* find("/a")
         yield* edit(ino, 1)
@@ -184,9 +175,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("postpones, parks, unparks and expedites", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* TestClock.setTime(10_000)
         yield* enumerate(remote("f", "a"))
         const { ino } = yield* find("/a")
@@ -208,9 +198,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("keeps both: the local file moves aside with its inode, the server's takes the name", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"))
         const { ino } = yield* find("/a")
         yield* edit(ino, 1)
@@ -225,9 +214,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("adopts identical content, restores what changed at the server", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"), remote("g", "g"))
         const [f, g] = [yield* find("/a"), yield* find("/g")]
         yield* edit(f.ino, 1)
@@ -245,9 +233,8 @@ describe("answers of the server", () => {
   )
 
   it.effect("remembers upload sessions until the content is settled", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"))
         const { ino } = yield* find("/a")
         yield* edit(ino, 1)

@@ -5,7 +5,6 @@ import { Events } from "../../src/events/Events.ts"
 import { ItemId } from "../../src/graph/DriveItem.ts"
 import { rootIno } from "../../src/tree/Item.ts"
 import { MountDatabase } from "../../src/tree/MountDatabase.ts"
-import { Tree } from "../../src/tree/Tree.ts"
 import {
   applyPage,
   at,
@@ -22,7 +21,7 @@ import {
   paths,
   remote,
   root,
-  withTree
+  inTree
 } from "./harness.ts"
 
 const deleted = (id: string) => remote(id, "", { deleted: true })
@@ -39,9 +38,8 @@ const hydrate = (path: string) =>
 
 describe("changes of the server", () => {
   it.effect("applies a page in any order, last occurrence first, and parks what has no parent yet", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const late = remote("x", "x", { parent: "late" })
         yield* enumerate(
           remote("f", "old", { parent: "e" }),
@@ -62,9 +60,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("advances the cursor with the last slice and says when it caught up", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* TestClock.setTime(5_000)
         assert.deepStrictEqual(tree.cursor(), { link: null, enumerated: false, appliedAt: null, enumeration: null })
         const enumeration = yield* tree.beginEnumeration
@@ -77,9 +74,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("tells the kernel what changed, and nothing about echoes", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"), folder("d", "D"))
         const key = yield* hydrate("/a")
         const { ino } = yield* find("/a")
@@ -107,7 +103,7 @@ describe("changes of the server", () => {
   )
 
   it.effect("keeps the content when only metadata changed", () =>
-    withTree(
+    inTree(() =>
       Effect.gen(function* () {
         yield* enumerate(remote("f", "a"))
         const key = yield* hydrate("/a")
@@ -118,7 +114,7 @@ describe("changes of the server", () => {
   )
 
   it.effect("swaps names within a page and across pages", () =>
-    withTree(
+    inTree(() =>
       Effect.gen(function* () {
         yield* enumerate(remote("a", "a"), remote("b", "b"))
         const before = yield* find("/a")
@@ -135,9 +131,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("what leaves a deleted folder in a later page keeps its inode and what is in it", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(folder("d", "D"), folder("e", "E", "d"), remote("f", "f", { parent: "e" }))
         const inner = yield* find("/D/E")
         yield* tree.applyPage({ items: [deleted("d")], link: "1", caughtUp: false, enumeration: null })
@@ -149,9 +144,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("merges attributes that were not changed here and moves the base along", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"), remote("g", "g"))
         const [f, g] = [yield* find("/a"), yield* find("/g")]
         yield* edit(f.ino, 1)
@@ -170,9 +164,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("never lets the server overwrite an edit or bring back a delete unasked", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"), remote("g", "g"), remote("h", "h"))
         const [f, g, h] = [yield* find("/a"), yield* find("/g"), yield* find("/h")]
         yield* edit(f.ino, 1)
@@ -195,9 +188,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("an open body with unrecorded writes is protected too", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"))
         const key = yield* hydrate("/a")
         const { ino } = yield* find("/a")
@@ -212,9 +204,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("an edit through a handle on an older version is a conflict, not an overwrite", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("f", "a"))
         const key = yield* hydrate("/a")
         const { ino } = yield* find("/a")
@@ -237,9 +228,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("keeps and recreates a deleted folder that holds local changes", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(
           folder("d", "D"),
           folder("e", "E", "d"),
@@ -268,9 +258,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("moves changed local items aside for the server's, merges folders, compares files", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         const events = yield* (yield* Events).subscribe
         yield* TestClock.setTime(new Date(2026, 10, 20, 13, 5).getTime())
         yield* enumerate()
@@ -318,9 +307,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("brings a deleted folder back when the server has something new in it", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(folder("d", "D"))
         const home = yield* find("/D")
         yield* tree.remove(home.ino, now)
@@ -333,9 +321,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("a full enumeration removes what it did not name, but nothing of ours", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("a", "a"), remote("b", "b"), folder("d", "D"), remote("e", "e", { parent: "d" }))
         yield* edit((yield* find("/b")).ino, 1)
         yield* makeFile("~$lock", rootIno, true)
@@ -350,9 +337,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("a local move wins over a move at the server that would make a cycle", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(folder("a", "A"), folder("b", "B"))
         const [a, b] = [yield* find("/A"), yield* find("/B")]
         yield* move(b.ino, "B", { parent: a.ino })
@@ -365,7 +351,7 @@ describe("changes of the server", () => {
   )
 
   it.effect("refuses the items of another drive", () =>
-    withTree(
+    inTree(() =>
       Effect.gen(function* () {
         yield* enumerate(remote("a", "a"))
         const error = yield* Effect.flip(applyPage({ ...root, id: ItemId("elsewhere") }))
@@ -376,9 +362,8 @@ describe("changes of the server", () => {
   )
 
   it.effect("keeps our finer time where the server only rounds it", () =>
-    withTree(
+    inTree((tree) =>
       Effect.gen(function* () {
-        const tree = yield* Tree
         yield* enumerate(remote("a", "a"))
         const { ino } = yield* find("/a")
         const fine = { sec: 1_700_000_100, nsec: 123_456_789 }
