@@ -28,9 +28,14 @@ layer(MountedDrive.layer(seeds), { excludeTestServices: true, timeout: 60_000 })
   it.effect("leave open handles the version they opened, and give new ones the new", () =>
     Effect.gen(function* () {
       const { python, ask, start, sh } = yield* MountedDrive
+      // Once more what it was, when this test is tried again.
+      yield* ask({ command: "replace", path: "/held.txt", text: "held version" })
+      yield* ask({ command: "poll" })
       assert.strictEqual(yield* sh("cat held.txt"), "held version")
-      yield* sh("mkdir -p control")
-      yield* start("exec 3< held.txt; until test -e control/go; do sleep 0.05; done; cat <&3 > control/old")
+      yield* sh("rm -rf control; mkdir control")
+      const held = "exec 3< held.txt; touch control/held"
+      yield* start(`${held}; until test -e control/go; do sleep 0.05; done; cat <&3 > control/old`)
+      yield* sh("until test -e control/held; do sleep 0.05; done")
       yield* ask({ command: "replace", path: "/held.txt", text: "replaced" })
       yield* ask({ command: "poll" })
       const fresh = yield* python(`print(open("held.txt").read(), os.stat("held.txt").st_size)`)
