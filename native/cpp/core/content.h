@@ -30,6 +30,7 @@
 
 #include "backing_file.h"
 #include "extent_map.h"
+#include "range_waiters.h"
 #include "write_queue.h"
 
 namespace fuse_native {
@@ -175,17 +176,12 @@ class Content {
   bool isClosed();
 
  private:
-  struct Waiter {
-    WaiterId id;
-    uint64_t start;
-    uint64_t end;
-  };
-
   Content(const ContentSpec& spec, std::shared_ptr<BackingFile> file);
   ContentStatus statusLocked() const;
   ReadPlan planLocked(uint64_t offset, size_t length);
   std::vector<Extent> requestLocked(uint64_t start, uint64_t end);
-  void releaseLocked(std::vector<WaiterId>& released);
+  /// Releases those who waited for [start, end) and have everything now.
+  void releaseLocked(uint64_t start, uint64_t end, std::vector<WaiterId>& released);
   void changedLocked();
   /// Requires changing_. Keeps the frozen file as it is; only `kept` up to `end` has to be in the copy.
   int prepareChange(const ExtentMap& kept, uint64_t end, std::shared_ptr<BackingFile>& file);
@@ -220,7 +216,7 @@ class Content {
   ExtentMap valid_;
   ExtentMap dirty_;
   ExtentMap requested_;
-  std::vector<Waiter> waiters_;
+  RangeWaiters waiters_;
   uint32_t handles_ = 0;
   bool frozen_ = false;
   bool copied_ = false;

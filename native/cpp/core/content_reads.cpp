@@ -30,8 +30,9 @@ ReadPlan Content::park(WaiterId waiter, uint64_t offset, size_t length) {
   std::lock_guard lock(state_);
   ReadPlan plan = planLocked(offset, length);
   if (plan.present) return plan;
-  waiters_.push_back({waiter, offset, offset + plan.length});
-  plan.fetches = requestLocked(offset, offset + plan.length);
+  const uint64_t end = offset + plan.length;
+  waiters_.add({waiter, offset, end}, valid_.firstGap(offset, end).start);
+  plan.fetches = requestLocked(offset, end);
   return plan;
 }
 
@@ -57,10 +58,7 @@ std::vector<Extent> Content::requestLocked(uint64_t start, uint64_t end) {
 
 bool Content::unpark(WaiterId waiter) {
   std::lock_guard lock(state_);
-  const size_t before = waiters_.size();
-  waiters_.erase(std::remove_if(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.id == waiter; }),
-                 waiters_.end());
-  return waiters_.size() < before;
+  return waiters_.remove(waiter);
 }
 
 ssize_t Content::read(const ReadPlan& plan, void* to, uint64_t offset) {
@@ -102,40 +100,29 @@ int Content::fill(const char* bytes, uint64_t offset, size_t length, std::vector
     std::lock_guard lock(state_);
     valid_.add(start, end);
     requested_.remove(start, start + step);
-    releaseLocked(released);
+    releaseLocked(start, end, released);
     done += step;
   }
   return 0;
 }
 
-void Content::releaseLocked(std::vector<WaiterId>& released) {
-  auto satisfied = [&](const Waiter& w) {
-    if (!valid_.covers(w.start, std::max(w.start, std::min(w.end, size_)))) return false;
-    released.push_back(w.id);
-    return true;
-  };
-  waiters_.erase(std::remove_if(waiters_.begin(), waiters_.end(), satisfied), waiters_.end());
+void Content::releaseLocked(uint64_t start, uint64_t end, std::vector<WaiterId>& released) {
+  const auto firstGap = [&](uint64_t from, uint64_t to) { return valid_.firstGap(from, std::min(to, size_)); };
+  waiters_.arrived(start, end, firstGap, released);
 }
 
 std::vector<WaiterId> Content::failRange(uint64_t start, uint64_t end) {
   std::lock_guard lock(state_);
-  std::vector<WaiterId> failed;
   requested_.remove(start, end);
-  auto touched = [&](const Waiter& w) {
-    const uint64_t from = std::max(w.start, start);
-    const uint64_t to = std::min(w.end, end);
-    if (from >= to || valid_.covers(from, to)) return false;
-    failed.push_back(w.id);
-    return true;
-  };
-  waiters_.erase(std::remove_if(waiters_.begin(), waiters_.end(), touched), waiters_.end());
-  return failed;
+  return waiters_.take(end, [&](const RangeWaiters::Waiter& w) {
+    return !valid_.covers(std::max(w.start, start), std::min(w.end, end));
+  });
 }
 
 std::vector<WaiterId> Content::takeAllWaiters() {
   std::lock_guard lock(state_);
   std::vector<WaiterId> all;
-  for (const Waiter& waiter : waiters_) all.push_back(waiter.id);
+  for (const auto& waiter : waiters_.all()) all.push_back(waiter.id);
   waiters_.clear();
   requested_.clear();
   return all;

@@ -99,8 +99,11 @@ int Content::dropUnchanged(std::vector<Extent>& fetches) {
   std::lock_guard lock(state_);
   // The file keeps the old bytes until others are filled in: a reader that is under way must not get zeros.
   valid_ = dirty_;
-  for (const Waiter& waiter : waiters_) {
+  const auto waiters = waiters_.all();
+  waiters_.clear();
+  for (const auto& waiter : waiters) {
     const uint64_t end = std::max(waiter.start, std::min(waiter.end, size_));
+    waiters_.add(waiter, valid_.firstGap(waiter.start, end).start);
     for (const Extent& range : requestLocked(waiter.start, end)) fetches.push_back(range);
   }
   return 0;

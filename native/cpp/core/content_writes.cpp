@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "content.h"
 
@@ -82,7 +83,7 @@ ssize_t Content::apply(const BackingFile& file, const char* bytes, size_t length
   dirty_.add(start, end);
   size_ = std::max(size_, end);
   changedLocked();
-  releaseLocked(released);
+  releaseLocked(start, end, released);
   return n;
 }
 
@@ -106,9 +107,10 @@ int Content::truncate(uint64_t size, std::vector<WaiterId>& released) {
     dirty_.clip(size);
     requested_.clip(size);
   }
-  size_ = size;
+  const uint64_t oldSize = std::exchange(size_, size);
   changedLocked();
-  releaseLocked(released);
+  // Longer, this is what was added; shorter, nobody gets what was cut off.
+  releaseLocked(std::min(oldSize, size), UINT64_MAX, released);
   return 0;
 }
 
@@ -148,14 +150,15 @@ int Content::allocate(int mode, uint64_t offset, uint64_t length, std::vector<Wa
   if ((punching || zeroing) && offset < zeroEnd) {
     valid_.add(offset, zeroEnd);
     dirty_.add(offset, zeroEnd);
+    releaseLocked(offset, zeroEnd, released);
   }
   if (grows) {
     valid_.add(oldSize, end);
     dirty_.add(oldSize, end);
     size_ = end;
+    releaseLocked(oldSize, end, released);
   }
   changedLocked();
-  releaseLocked(released);
   return 0;
 }
 

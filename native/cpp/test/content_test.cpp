@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -8,33 +9,10 @@
 
 #include "../core/content.h"
 #include "check.h"
+#include "content_fixture.h"
 
 using namespace fuse_native;
-using fuse_native_test::TemporaryFile;
-
-namespace {
-
-constexpr uint64_t kPage = 128 * 1024;
-
-std::shared_ptr<Content> ghost(const TemporaryFile& file, uint64_t size) {
-  ContentSpec spec;
-  spec.path = file.path();
-  spec.size = size;
-  spec.modified = true;
-  std::shared_ptr<Content> content;
-  CHECK(Content::open(spec, content) == 0);
-  return content;
-}
-
-std::string text(Content& content, uint64_t offset, size_t length) {
-  const ReadPlan plan = content.plan(offset, length);
-  CHECK(plan.present);
-  std::string out(plan.length, '?');
-  CHECK(content.read(plan, out.data(), offset) == static_cast<ssize_t>(plan.length));
-  return out;
-}
-
-}  // namespace
+using namespace fuse_native_test;
 
 TEST(content_asks_once_for_a_missing_range) {
   TemporaryFile file;
