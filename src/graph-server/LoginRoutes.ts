@@ -82,10 +82,16 @@ const page = (status: number, title: string, content = ""): DriveResponse => ({
 // ── authorize ──
 
 /** Where public clients may be sent back to: this machine, the page that shows the code, or an app by its own scheme. */
-const isPublicRedirect = (uri: string): boolean =>
-  /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?(\/|$)/.test(uri) ||
-  /^https:\/\/login\.[a-z.]+\/[\w-]+\/oauth2\/nativeclient$/.test(uri) ||
-  /^(?!https?:|javascript:|data:)[a-z][a-z0-9+.-]*:/i.test(uri)
+const isPublicRedirect = (uri: string): boolean => isUri(uri) && publicRedirects.some((form) => form.test(uri))
+
+const publicRedirects = [
+  /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?(\/|$)/,
+  /^https:\/\/login\.[a-z.]+\/[\w-]+\/oauth2\/nativeclient$/,
+  /^(?!(https?|javascript|vbscript|data|file|blob):)[a-z][a-z0-9+.-]*:/i
+]
+
+/** RFC 3986 knows printable ASCII only; a header could not carry more. */
+const isUri = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
 
 const authorize: Handler = ({ signIns }, call) =>
   attempt(call, () => {

@@ -1,6 +1,7 @@
 /** Values that have the right shape and cannot be meant: refused with 400 and the name of what is wrong. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { drive, get, patch, post, put } from "./api.ts"
 
 const root = "/me/drive/root"
@@ -16,6 +17,11 @@ const batchPut = (id: string, body: unknown) =>
       { id, method: "PUT", url: `/me/drive/root:/${id}:/content`, body }
     ]
   })
+
+const authorize = (redirect: string) =>
+  get(
+    `${GraphServer.origin}/common/oauth2/v2.0/authorize?client_id=x&response_type=code&redirect_uri=${encodeURIComponent(redirect)}`
+  )
 
 const token = (text: string): string => Buffer.from(text).toString("base64url")
 
@@ -80,6 +86,23 @@ describe("values that cannot be meant", () => {
           ["good-first", 1]
         ]
       )
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are redirects that no header can carry, or that lead into this machine's files and scripts", () =>
+    Effect.gen(function* () {
+      for (const redirect of [
+        "app:\r\nX: y",
+        "app:/\u65e5",
+        "http://localhost/\u0000",
+        "vbscript:x",
+        "file:///etc/passwd"
+      ]) {
+        const { status, text } = yield* authorize(redirect)
+        assert.strictEqual(status, 400, redirect)
+        assert.include(text, "AADSTS50011")
+      }
+      assert.strictEqual((yield* authorize("app://back")).status, 302)
     }).pipe(Effect.provide(drive()))
   )
 
