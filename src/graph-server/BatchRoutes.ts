@@ -28,6 +28,7 @@ interface PartReply {
 
 const maxParts = 20
 
+/** Whether the call is a batch: POST /v1.0/$batch. */
 export const isBatch = ({ path, request }: Call): boolean =>
   request.method === "POST" && /^\/v1\.0\/(\$|%24)batch\/*$/.test(path)
 

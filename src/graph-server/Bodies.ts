@@ -18,6 +18,7 @@ const common = {
   "@name.conflictBehavior": Text
 }
 
+/** POST children: a folder, or a shortcut. */
 export const CreateBody = Schema.Struct({
   ...common,
   name: Schema.String,
@@ -27,6 +28,7 @@ export const CreateBody = Schema.Struct({
   )
 })
 
+/** PATCH of an item, copy and restore. */
 export const PatchBody = Schema.Struct({
   ...common,
   name: Text,
@@ -42,6 +44,7 @@ export const SessionBody = Schema.Struct({
   deferCommit: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
 })
 
+/** PUT of an item whose content comes from an upload session. */
 export const SourceBody = Schema.Struct({ ...common, name: Text, "@microsoft.graph.sourceUrl": Text })
 
 interface CommonBody {
@@ -91,6 +94,7 @@ const parseTime = (field: string, text: string | null | undefined): number | und
   return millis
 }
 
+/** fileSystemInfo of a body; 400 for what is no date and time of the years 1 to 9999. */
 export const timesOf = ({ fileSystemInfo }: CommonBody): Effect.Effect<ItemTimes, ApiError> =>
   attempt(() => ({
     created: parseTime("createdDateTime", fileSystemInfo?.createdDateTime),

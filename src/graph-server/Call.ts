@@ -5,6 +5,7 @@ import type { Json } from "./DriveItemShape.ts"
 import type { DriveRequest, DriveResponse, HeaderRecord, Quirks } from "./Exchange.ts"
 import { apiPrefix } from "./Routing.ts"
 
+/** A request, read as far as every handler needs it. */
 export interface Call {
   readonly request: DriveRequest
   /** Raw, without the query. */
@@ -16,6 +17,7 @@ export interface Call {
   readonly quirks: Quirks
 }
 
+/** `now` is the clock's; what the call says of the time may be off on purpose (Quirks.skew). */
 export const makeCall = (request: DriveRequest, now: number): Call => {
   const mark = request.url.indexOf("?")
   const path = mark < 0 ? request.url : request.url.slice(0, mark)
@@ -59,9 +61,11 @@ export const topOf = (call: Call, fallback: number): number => {
   return Math.min(Number(top), maxPageSize)
 }
 
+/** @odata.context of a reply (OData JSON Format 4.01, section 4.5.1). */
 export const contextUrl = (call: Call, entity: string): string =>
   `${call.request.origin}${apiPrefix}/$metadata#${entity}`
 
+/** A reply in JSON, with the headers that Graph's have. */
 export const json = (status: number, body: Json, headers: HeaderRecord = {}): DriveResponse => ({
   status,
   headers: {
@@ -90,6 +94,7 @@ const encode = (body: Json): Uint8Array => {
   return Buffer.concat(parts)
 }
 
+/** A reply without a body. */
 export const empty = (status: number, headers: HeaderRecord = {}): DriveResponse => ({
   status,
   headers: status === 204 || status === 304 ? headers : { "content-length": "0", ...headers },

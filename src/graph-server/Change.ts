@@ -23,6 +23,7 @@ export type ContentTarget =
   | { readonly item: number }
   | { readonly parent: number; readonly folders?: ReadonlyArray<string>; readonly name: string }
 
+/** When and how a change is made. */
 export interface Change {
   readonly now: number
   readonly conflict: ConflictBehavior
@@ -30,6 +31,7 @@ export interface Change {
   readonly conditions?: Conditions
 }
 
+/** Where an item is to be; what is left out stays. `parent` is the number of a folder. */
 export interface ItemPatch {
   readonly name?: string | undefined
   readonly parent?: number | undefined

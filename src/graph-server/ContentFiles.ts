@@ -15,6 +15,7 @@ import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
 import { ConnectionCut } from "./Exchange.ts"
 
+/** A content that is complete on disk. `size` is in bytes. */
 export interface StoredContent {
   readonly id: number
   readonly size: number

@@ -7,6 +7,7 @@ import { QuickXorHash } from "../platform/QuickXorHash.ts"
 import type { DriveSettings } from "./DriveSettings.ts"
 import type { DriveKind } from "./ItemTags.ts"
 
+/** As node:crypto names them. */
 export type DigestName = "sha256" | "sha1"
 
 /** In upper-case hex; null where there is none. */
@@ -20,6 +21,7 @@ export const digestNames = (kind: DriveKind, { sha1Hash }: DriveSettings): Reado
 
 type Running = Readonly<Partial<Record<DigestName, Hash>>>
 
+/** quickXorHash and the named digests of one content, side by side. */
 export class ContentHash {
   readonly #quickXor: QuickXorHash
   readonly #running: Running

@@ -7,12 +7,14 @@ import { DriveStore } from "./DriveStore.ts"
 import { generateTree } from "./GeneratedTree.ts"
 import { makeItemTable } from "./ItemTable.ts"
 
+/** What a generated drive holds. */
 export interface Generated {
   readonly items: number
   /** Bytes of all files. */
   readonly size: number
 }
 
+/** What to generate. */
 export interface GenerateOptions {
   /** 1 to 10,000,000. */
   readonly items: number

@@ -6,6 +6,7 @@ import type { DriveModel } from "./DriveModel.ts"
 import type { FolderPlace, ItemRow } from "./ItemTable.ts"
 import { specialName } from "./SpecialFolders.ts"
 
+/** A JSON object on its way out. */
 export type Json = Readonly<Record<string, unknown>>
 
 /** What the shape of an item needs besides the item. */
@@ -51,8 +52,10 @@ export const timestamp = (millis: number): string => {
   return `${dayText(day)}${hour}:${minute}:${twoDigits[seconds % 60]}${fraction}Z`
 }
 
+/** By the extension of a name; application/octet-stream where that says nothing. */
 export const mimeType = (name: string): string => Option.getOrElse(getType(name), () => "application/octet-stream")
 
+/** Who changed things: there is one user (Microsoft Graph, identitySet resource type). */
 export const identity = { user: { displayName: "Embedded Drive", id: "0" } }
 
 /** Shapes items; folder paths are worked out once until something changes. */
@@ -194,8 +197,10 @@ export const driveIdentity = (drive: Pick<DriveModel["Service"], "driveId" | "ki
   owner: ownerOf(drive.label)
 })
 
+/** Microsoft Graph, drive resource type. */
 export const driveShape = (model: DriveModel["Service"]): Json => ({ ...driveIdentity(model), quota: model.quota() })
 
+/** The signed-in user (Microsoft Graph, user resource type). */
 export const userShape: Json = {
   id: "6d6f756e-746f-6e65-0000-000000000000",
   displayName: "Embedded Drive",

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto"
 import type { Database } from "../platform/Sqlite.ts"
 import type { DriveKind, IdStyle } from "./ItemTags.ts"
 
+/** What a drive is called, and whose it is. */
 export interface DriveLabel {
   readonly name: string
   /** Principal name of the user it belongs to; undefined for the drive of whoever is signed in. */
@@ -23,6 +24,7 @@ export interface NewDrive {
   readonly driveId?: string | undefined
 }
 
+/** What a drive is from its making on. */
 export interface Settled {
   readonly kind: DriveKind
   readonly ids: IdStyle

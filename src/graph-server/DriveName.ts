@@ -3,6 +3,7 @@ import { invalidRequest } from "./ApiError.ts"
 
 /** In UTF-16 code units, as the service counts. */
 export const maxNameLength = 255
+/** Characters of a path, from the root down, with its slashes (SharePoint limits). */
 export const maxPathLength = 400
 
 const forbiddenCharacters = /["*:<>?/\\|]|\p{Cc}/u

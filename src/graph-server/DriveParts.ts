@@ -18,6 +18,7 @@ import type { ItemAddress } from "./Routing.ts"
 import { specialPath } from "./SpecialFolders.ts"
 import { UploadSessions } from "./UploadSessions.ts"
 
+/** One drive, as handlers see it. */
 export interface DriveParts {
   readonly model: DriveModel["Service"]
   readonly delta: DeltaLog["Service"]
@@ -78,6 +79,7 @@ export const shaperFor = ({ model, settings, links, peers }: DriveParts, call: C
     }
   })
 
+/** The reply that shows one item, with whatever $select the call has. */
 export const itemReply = (parts: DriveParts, call: Call, row: ItemRow, status = 200): DriveResponse => {
   const context = contextUrl(call, `drives('${parts.model.driveId}')/items/$entity`)
   return json(status, { "@odata.context": context, ...shaperFor(parts, call)(row) })
@@ -140,6 +142,7 @@ export const contentTarget = (parts: DriveParts, { start, names }: ItemAddress):
   return { parent: at.id, name }
 }
 
+/** If-Match and If-None-Match (RFC 9110 sections 13.1.1 and 13.1.2). */
 export const conditionsOf = ({ request }: Call): Conditions => ({
   ifMatch: request.headers["if-match"],
   ifNoneMatch: request.headers["if-none-match"]

@@ -3,6 +3,7 @@ import type { Database } from "../platform/Sqlite.ts"
 import { quotaLimitReached } from "./ApiError.ts"
 import type { ItemTable } from "./ItemTable.ts"
 
+/** All in bytes. */
 export interface Quota {
   readonly total: number
   readonly used: number
@@ -13,6 +14,7 @@ export interface Quota {
   readonly deleted: number
 }
 
+/** Looks at the rows each time: no sums are kept beside them. */
 export interface DriveQuota {
   current(): Quota
   /** Throws 507 when `size` more bytes do not fit. */

@@ -179,6 +179,7 @@ const makeSetting = (db: Sqlite.Database): ((key: string) => string) => {
   return (key) => read.get(key)?.value ?? ""
 }
 
+/** SHA-256 of text in UTF-8, 32 bytes. */
 export const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
 
 /** Compares secrets without telling by the time it takes where they differ. */

@@ -10,6 +10,7 @@ import { DriveStore, secretEquals, sha256 } from "./DriveStore.ts"
 
 const digest = (text: string): string => sha256(text).toString("hex")
 
+/** What a sign-in or refresh gives out. */
 export interface TokenGrant {
   readonly accessToken: string
   readonly refreshToken: string

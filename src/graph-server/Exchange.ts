@@ -22,6 +22,7 @@ export interface Quirks {
   readonly refusesAuthorization?: boolean
 }
 
+/** One request, whichever face it came by. */
 export interface DriveRequest {
   /** Upper case. */
   readonly method: string
@@ -39,6 +40,7 @@ export interface DriveRequest {
   readonly body: Stream.Stream<Uint8Array, unknown>
 }
 
+/** Its reply; a stream is read once, while it is sent. */
 export interface DriveResponse {
   readonly status: number
   readonly headers: HeaderRecord

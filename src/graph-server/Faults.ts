@@ -19,6 +19,7 @@ export type PageEdit =
   | "driveIdCase"
   | "driveIdShort"
 
+/** What goes wrong. */
 export type FaultAction =
   /** Answers without doing anything. A body that is no string is sent as JSON. */
   | {
@@ -61,6 +62,7 @@ export type FaultAction =
   /** Goes on when the fault is released. */
   | { readonly _tag: "Hang" }
 
+/** Which requests shall go wrong, and how. */
 export interface Fault {
   /** Upper case; any method when absent. */
   readonly method?: string
@@ -77,6 +79,7 @@ export interface Fault {
   readonly action: FaultAction
 }
 
+/** A fault at work. */
 export interface InjectedFault {
   /** Requests it has befallen so far. */
   readonly hits: Effect.Effect<number>

@@ -29,6 +29,7 @@ export interface ClosedDrive {
   readonly known: KnownDrive | undefined
 }
 
+/** The folders of one process, by the numbers of their drives. */
 export interface FurtherFolders {
   /** Numbers of the drives there are, in order. What a crash left half made is removed first. */
   readonly keys: Effect.Effect<ReadonlyArray<string>, DriveFolderError>

@@ -5,6 +5,7 @@
  */
 import { mix } from "./mix.ts"
 
+/** One item of a generated tree. */
 export interface GeneratedItem {
   /** Index of the parent; -1 for the root of the drive. A parent comes before its children. */
   readonly parent: number
@@ -20,6 +21,7 @@ export interface GeneratedItem {
   readonly modified: number
 }
 
+/** `count` items by index, parents first. */
 export interface GeneratedTree {
   readonly count: number
   /** Bytes of all files. */

@@ -19,6 +19,7 @@ export class ServeError extends Schema.TaggedError<ServeError>()("ServeError", {
   message: Schema.String
 }) {}
 
+/** Where to listen. */
 export interface ServeOptions {
   /** Default 127.0.0.1. */
   readonly host?: string
@@ -30,6 +31,7 @@ export interface ServeOptions {
   readonly grace?: number
 }
 
+/** Where a face listens. */
 export interface Listening {
   readonly host: string
   readonly port: number

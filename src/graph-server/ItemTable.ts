@@ -3,6 +3,7 @@ import type { Database } from "../platform/Sqlite.ts"
 import { makeChangeTimes } from "./ChangeTimes.ts"
 import { foldName } from "./DriveName.ts"
 
+/** A row of `items`: sizes in bytes, times in milliseconds since the epoch (see migrations.ts). */
 export interface ItemRow {
   /** The number after the "!" of a personal item id. */
   readonly id: number
@@ -49,6 +50,7 @@ export type ItemState = Pick<
   | "fs_modified"
 >
 
+/** What a new row is made of; the table adds tags, times and its place in the delta log. */
 export type NewItem = Pick<
   ItemRow,
   "name" | "kind" | "size" | "content" | "hash" | "fs_created" | "fs_modified" | "facet" | "target"

@@ -8,6 +8,7 @@ export type DriveKind = "personal" | "business"
 /** How a personal drive writes ids and tags: as ever, or as those that were moved to the SharePoint stack. */
 export type IdStyle = "classic" | "migrated"
 
+/** Writes and reads the ids and tags of one drive. */
 export interface ItemTags {
   /**
    * Personal "66D53BE8A5056ECA!103": the drive's id in upper case and the item's number, or "66D53BE8A5056ECA!s" and 32

@@ -17,12 +17,12 @@ const make =
 export const invalidGrant = make("invalid_grant")
 export const invalidRequest = make("invalid_request")
 export const unsupportedGrantType = make("unsupported_grant_type")
-export const unsupportedResponseType = make("unsupported_response_type")
 export const authorizationPending = make("authorization_pending")
 export const slowDown = make("slow_down")
 export const authorizationDeclined = make("authorization_declined")
 export const expiredToken = make("expired_token")
 export const badVerificationCode = make("bad_verification_code")
 
+/** 400 for a parameter that is required and absent. */
 export const missing = (parameter: string): LoginError =>
   invalidRequest(900144, `The request body must contain the following parameter: '${parameter}'.`)

@@ -5,6 +5,7 @@ import type { DriveRequest } from "./Exchange.ts"
 /** How a request ended without a status: the connection was cut, or the client went away first. */
 export type LoggedStatus = number | "pending" | "cut" | "interrupted"
 
+/** One request and what came of it. */
 export interface LoggedRequest {
   readonly method: string
   /** Raw path and query. */

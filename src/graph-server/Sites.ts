@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto"
 import type { Json } from "./DriveItemShape.ts"
 
-export const siteHost = "embedded.sharepoint.invalid"
+const siteHost = "embedded.sharepoint.invalid"
 
 const guidOf = (text: string): string =>
   createHash("sha256")
@@ -11,7 +11,7 @@ const guidOf = (text: string): string =>
     .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5")
 
 /** "" is the root site. */
-export const siteId = (name: string): string => `${siteHost},${guidOf(name)},${guidOf(`web ${name}`)}`
+const siteId = (name: string): string => `${siteHost},${guidOf(name)},${guidOf(`web ${name}`)}`
 
 /** Whether a site's name is what an address says: its id, "root", a host, or "host:/sites/name". */
 export const siteIs = (name: string | undefined, address: string): boolean => {
@@ -22,6 +22,7 @@ export const siteIs = (name: string | undefined, address: string): boolean => {
   return address === siteId(name)
 }
 
+/** Microsoft Graph, site resource type; "" is the root site. */
 export const siteShape = (name: string): Json => ({
   id: siteId(name),
   name: name === "" ? "root" : name,
