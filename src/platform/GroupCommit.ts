@@ -2,11 +2,12 @@
  * Transactions that return when they are in the redo log, and reach the database together: a commit writes every page
  * that was touched, most of them the same ones as the commit before, and costs ten times what a record in the log does.
  *
- * Model: one SQLite transaction is open for a *batch* of changes; this connection reads its own changes, so nobody sees
- * a difference. `commit` ends the batch; what does not fit into the log ends it at once. A change that fails half-way is
- * taken back by making the batch again from the log: for that case alone, a savepoint for every change would have SQLite
- * copy each page that the change touches. The same happens when SQLite gives a transaction up (a full disk, an I/O
- * error); as long as it fails, every use of the database fails, because it would not show what was promised.
+ * Model: one SQLite transaction is open for a *batch* of changes; this connection reads its own changes, so nobody
+ * sees a difference. `commit` ends the batch; what does not fit into the log ends it at once. A change that fails
+ * half-way is taken back by making the batch again from the log: for that case alone, a savepoint for every change
+ * would have SQLite copy each page that the change touches. The same happens when SQLite gives a transaction up (a
+ * full disk, an I/O error); as long as it fails, every use of the database fails, because it would not show what was
+ * promised.
  */
 import type { DatabaseSync } from "node:sqlite"
 import { type Commits, savepoint, within } from "./Commits.ts"
