@@ -22,7 +22,7 @@ export interface Directories {
   complete(directory: Item): Effect.Effect<void, FsError>
   /** The entry of that name, exact before folded; undefined only when it certainly is not there. */
   child(parent: Ino, name: string): Effect.Effect<Item | undefined, FsError>
-  /** As `child`, but a name that is not there and too long to be made is NameTooLong: longer ones come from the server. */
+  /** As `child`; a name that is not there and too long to be made is NameTooLong (the server may have longer ones). */
   possible(parent: Ino, name: string): Effect.Effect<Item | undefined, FsError>
   /** As `possible`, NotFound instead of undefined. */
   existing(parent: Ino, name: string): Effect.Effect<Item, FsError>
