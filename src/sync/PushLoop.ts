@@ -76,7 +76,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const wakeUps = yield* Queue.sliding<void>(1)
   const progress = new Signal()
 
-  const busy = new Map<Ino, { readonly intent: Intent; readonly lane: Lane }>()
+  /** `into` is the server folder that something is being created in; its item may be gone here before it has arrived. */
+  const busy = new Map<Ino, { readonly intent: Intent; readonly lane: Lane; readonly into: ItemId | null }>()
   const free: Record<Lane, number> = { changes: config.changes, uploads: config.uploads }
   const resting = new Resting()
   const pacing = makePacing(tree)
@@ -163,18 +164,19 @@ export const makePushLoop = Effect.fnUntraced(function* (
   })
 
   const start = (intent: Intent, lane: Lane, effect: Effect.Effect<void, SyncError>): void => {
-    busy.set(intent.ino, { intent, lane })
+    const item = intent.kind === "create" ? tree.get(intent.ino) : undefined
+    busy.set(intent.ino, { intent, lane, into: item === undefined ? null : placement.parentIdOf(item) })
     free[lane]--
     fork(Effect.onExit(effect, (exit) => finished(intent, exit)).pipe(Effect.exit, Effect.asVoid))
   }
 
   // ── a pass over the journal ──
 
-  const orderContext = (now: number, leaving: ReadonlySet<ItemId>): OrderContext => ({
+  const orderContext = (now: number, unsettled: ReadonlySet<ItemId>): OrderContext => ({
     tree,
     live: content.live,
     now,
-    leaving
+    unsettled
   })
 
   const hasRoom = (lane: Lane, now: number): boolean => free[lane] > 0 && (lane === "changes" || pacing.mayUpload(now))
@@ -185,12 +187,15 @@ export const makePushLoop = Effect.fnUntraced(function* (
     if (!lanes.some((lane) => hasRoom(lane, now))) return
     resting.expire(now)
     const seen = new Set<Ino>([...busy.keys(), ...resting.inos()])
-    const leaving = new Set<ItemId>(resting.leaving())
-    for (const { intent } of busy.values()) leave(leaving, intent)
-    for (const lane of lanes) yield* fill(lane, seen, now, leaving)
+    const unsettled = new Set<ItemId>(resting.leaving())
+    for (const { intent, into } of busy.values()) {
+      leave(unsettled, intent)
+      if (into !== null) unsettled.add(into)
+    }
+    for (const lane of lanes) yield* fill(lane, seen, now, unsettled)
   })
 
-  const fill = Effect.fnUntraced(function* (lane: Lane, seen: Set<Ino>, now: number, leaving: Set<ItemId>) {
+  const fill = Effect.fnUntraced(function* (lane: Lane, seen: Set<Ino>, now: number, unsettled: Set<ItemId>) {
     let patience = lookAhead
     for (let limit = firstPage; hasRoom(lane, now) && patience > 0; limit = pageSize) {
       const intents = tree.readyIntents(lane, now, limit, seen)
@@ -201,8 +206,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
         if (!hasRoom(lane, now)) return
         if (busy.has(intent.ino) || resting.why(intent.ino) !== undefined) continue
         if (braked && intent.kind === "delete") continue
-        if (!admit(intent, lane, orderContext(now, leaving))) patience--
-        leave(leaving, intent)
+        if (!admit(intent, lane, orderContext(now, unsettled))) patience--
+        leave(unsettled, intent)
       }
     }
   })
@@ -274,7 +279,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
 const departure = ({ kind, base }: Intent): ItemId | null =>
   kind === "delete" || kind === "move" ? (base?.parent ?? null) : null
 
-const leave = (leaving: Set<ItemId>, intent: Intent): void => {
+const leave = (unsettled: Set<ItemId>, intent: Intent): void => {
   const folder = departure(intent)
-  if (folder !== null) leaving.add(folder)
+  if (folder !== null) unsettled.add(folder)
 }

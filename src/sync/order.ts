@@ -5,7 +5,8 @@
  * its children. A name another item still holds at the server is waited for until that one moved away or was deleted;
  * where such waits form a circle (a swap of names), one item of it has to step aside. A folder moves only after the
  * folders above its new place did, so that the server never sees a folder inside itself. A folder is deleted after
- * what was in it.
+ * what was in it, and after what is being created in it: a file that arrives there when it is gone here already would
+ * look like somebody else's.
  */
 import type { ContentStatus } from "@onemount/fuse-native"
 import type { ItemId } from "../graph/DriveItem.ts"
@@ -25,8 +26,8 @@ export interface OrderContext {
   readonly tree: Tree["Service"]
   readonly live: (item: Item) => ContentStatus | undefined
   readonly now: number
-  /** Server folders that intents before this one still have to empty. */
-  readonly leaving: ReadonlySet<ItemId>
+  /** Server folders that intents before this one still have to empty, or are just putting something into. */
+  readonly unsettled: ReadonlySet<ItemId>
 }
 
 const ready: Readiness = { _tag: "Ready" }
@@ -88,8 +89,9 @@ export const isUncommitted = (context: OrderContext, intent: Intent): boolean =>
 
 const deleteReadiness = (context: OrderContext, intent: Intent, item: Item): Readiness => {
   if (context.now - intent.createdAt < deleteWindow) return waits("was deleted just now")
-  const isLeft = item.kind === "directory" && intent.remoteId !== null && context.leaving.has(intent.remoteId)
-  return isLeft ? waits("waits until what was in the folder is deleted or moved") : ready
+  const { remoteId } = intent
+  const inUse = item.kind === "directory" && remoteId !== null && context.unsettled.has(remoteId)
+  return inUse ? waits("waits until what was in the folder has arrived, and is deleted or moved") : ready
 }
 
 const placeReadiness = (context: OrderContext, item: Item): Readiness => {

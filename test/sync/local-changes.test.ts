@@ -268,6 +268,27 @@ describe("local changes", () => {
     )
   )
 
+  it.effect("a folder is deleted after what is just being created in it, which is nobody else's", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* mkdir("/dir")
+        yield* settle
+        const hang = yield* (yield* Faults).inject({ method: "PUT", action: { _tag: "Hang" } })
+        yield* write("/dir/file", "sent")
+        yield* passing(hang.firstHit)
+        yield* remove("/dir/file")
+        yield* remove("/dir")
+        const sync = yield* Sync
+        const [left] = yield* passing(sync.flush(rootIno, 10_000))
+        assert.match(left?.reason ?? "", /waits until what was in the folder has arrived/)
+        assert.deepStrictEqual(yield* atServer, ["/dir/"])
+        yield* hang.release
+        yield* settle
+        assert.deepStrictEqual([yield* atServer, yield* here], [[], []])
+      })
+    )
+  )
+
   it.effect("a move into a folder that is gone at the server loses nothing", () =>
     onDevice(
       Effect.gen(function* () {
