@@ -2,7 +2,16 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { MountedDrive } from "./MountedDrive.ts"
 
-layer(MountedDrive.layer(), { excludeTestServices: true, timeout: 60_000 })("applications", (it) => {
+/**
+ * `git gc` deletes its loose objects and their folders. Where they had been sent already, that would be a mass delete on a
+ * drive with nothing else on it (docs/SEMANTICS.md, D11).
+ */
+const photos = [
+  { path: "/photos" },
+  ...Array.from({ length: 600 }, (_, i) => ({ path: `/photos/${i}.jpg`, text: "x" }))
+]
+
+layer(MountedDrive.layer(photos), { excludeTestServices: true, timeout: 60_000 })("applications", (it) => {
   it.effect("git commits and finds its repository sound", () =>
     Effect.gen(function* () {
       const { sh } = yield* MountedDrive
@@ -66,7 +75,7 @@ print(db.execute("SELECT count(*) FROM t").fetchone()[0], db.execute("PRAGMA int
 mkdir -p tree/a/b; for i in $(seq 100); do head -c $((i * 300)) /dev/urandom > tree/a/b/$i; done
 tar cf archive.tar tree; mkdir out; tar xf archive.tar -C out; diff -r tree out/tree; cp -r tree copy; diff -r tree copy; rm -r out copy tree
 ls`),
-        "archive.tar\ndata.db\nnotes.txt\nrepo\n"
+        "archive.tar\ndata.db\nnotes.txt\nphotos\nrepo\n"
       )
     })
   )
