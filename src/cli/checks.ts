@@ -6,7 +6,7 @@ import { release } from "node:os"
 import { libfuseVersion } from "@onemount/fuse-native"
 import { Effect } from "effect"
 import { accessible } from "../platform/PathChecks.ts"
-import { run } from "../platform/Processes.ts"
+import { openFileLimit, run } from "../platform/Processes.ts"
 
 export interface Check {
   /** Stable, for scripts: `kernel`, `cache.space`, `feature.epoch`. */
@@ -108,8 +108,7 @@ export const helper: Effect.Effect<Check> = Effect.gen(function* () {
 export const privileges = (): ReadonlyArray<Check> => {
   const [, , count] = readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/)
   const initial = count === "4294967295"
-  const soft = Number.parseInt(lineOf("/proc/self/limits", "Max open files"), 10)
-  const files = Number.isNaN(soft) ? Number.POSITIVE_INFINITY : soft
+  const files = openFileLimit()
   return [
     check(
       "privileges",

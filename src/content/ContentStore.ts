@@ -130,6 +130,11 @@ export class ContentStore extends Context.Service<
     verify(content: ContentId): Effect.Effect<void, ContentError>
     /** Frees at least `bytes` of evictable bodies if there are that many; returns what it freed. */
     evict(bytes: number): Effect.Effect<number, ContentError>
+    /**
+     * Run when room is needed and what is closed does not make enough of it, for as long as the scope is open: gives
+     * references back that nobody reads through, and returns how many.
+     */
+    onShortage(giveBack: Effect.Effect<number>): Effect.Effect<void, never, Scope.Scope>
     readonly usage: Effect.Effect<CacheUsage>
     /** Figures of the write queues. */
     readonly writes: Effect.Effect<WriteStats>

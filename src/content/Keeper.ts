@@ -2,9 +2,12 @@
  * Keeps the bodies on the disk within the byte budget and leaves the reserve to others. What may go is closed, clean and
  * has nothing to send; the least recently used goes first, and no more than needed.
  *
+ * A body that is open may only be kept so for the next reader (fuse/Shares.ts). Those are asked back when closed ones are
+ * not enough: they were used within the last minute, so they are the last to go anyway.
+ *
  * The sum is kept incrementally: measured when a body is opened, saved or closed, estimated by what was filled between.
  */
-import { Effect, Queue, Semaphore } from "effect"
+import { Effect, Queue, type Scope, Semaphore } from "effect"
 import type { ContentKey } from "../tree/Item.ts"
 import type { ContentFiles } from "./ContentFiles.ts"
 import { ContentError } from "./ContentError.ts"
@@ -29,6 +32,8 @@ export interface Keeper {
   /** Whether bytes may be written here without making room first, as of at most a second ago. */
   hasRoomToWrite(now: number): boolean
   evict(bytes: number): Effect.Effect<number, ContentError>
+  /** See ContentStore. */
+  onShortage(giveBack: Effect.Effect<number>): Effect.Effect<void, never, Scope.Scope>
   usage(): { readonly bytes: number; readonly files: number }
   /** Enforces the budget when usage grew past it, and collects what was replaced; for ever. */
   readonly run: Effect.Effect<never, ContentError>
@@ -85,7 +90,7 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
     return freed
   })
 
-  const evictInTurn = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<number, ContentError> {
+  const closed = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<number, ContentError> {
     let freed = yield* collect()
     let after = { lastUsed: -1, key: -1 }
     while (freed < bytes) {
@@ -99,6 +104,22 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
       after = last
     }
     return freed
+  })
+
+  const givingBack = new Set<Effect.Effect<number>>()
+  const onShortage = (giveBack: Effect.Effect<number>) =>
+    Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => givingBack.add(giveBack)),
+        () => Effect.sync(() => givingBack.delete(giveBack))
+      )
+    )
+
+  const evictInTurn = Effect.fnUntraced(function* (bytes: number): Effect.fn.Return<number, ContentError> {
+    const freed = yield* closed(bytes)
+    if (freed >= bytes || givingBack.size === 0) return freed
+    const given = yield* Effect.forEach(givingBack, (giveBack) => giveBack)
+    return given.some((count) => count > 0) ? freed + (yield* closed(bytes - freed)) : freed
   })
 
   const evict = (bytes: number) => Semaphore.withPermit(evicting, evictInTurn(bytes))
@@ -140,6 +161,6 @@ export const makeKeeper = Effect.fnUntraced(function* (options: {
   const run = Effect.forever(round)
 
   const usage = () => ({ ...used })
-  const keeper: Keeper = { limit, adjust, makeRoom, makeRoomToWrite, hasRoomToWrite, evict, usage, run }
+  const keeper: Keeper = { limit, adjust, makeRoom, makeRoomToWrite, hasRoomToWrite, evict, onShortage, usage, run }
   return keeper
 })

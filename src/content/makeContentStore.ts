@@ -226,6 +226,7 @@ export const makeContentStore = Effect.fnUntraced(function* (options: ContentSto
       yield* verifyBody(store, yield* bodyOf(content))
     }),
     evict: (bytes) => keeper.evict(bytes),
+    onShortage: keeper.onShortage,
     usage: Effect.sync(() => ({ ...keeper.usage(), limit: keeper.limit })),
     writes: Effect.sync(() => table.stats())
   }

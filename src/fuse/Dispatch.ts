@@ -46,7 +46,7 @@ export const make = Effect.fnUntraced(function* (
     readonly onClosed: (reason: string) => void
   }
 ): Effect.fn.Return<Dispatch, never, Scope.Scope> {
-  const { filesystem, nodes, handles, onClosed } = layers
+  const { filesystem, nodes, handles, shares, onClosed } = layers
   const scope = yield* Effect.scope
   const clock = yield* Clock.Clock
   const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -129,6 +129,7 @@ export const make = Effect.fnUntraced(function* (
     for (const node of forgotten) nodes.forget(node)
   })
   dispatcher.handle("release", (request) => release(request.handle))
+  dispatcher.handle("drained", ({ node, content }) => shares.drained(node, content))
   dispatcher.handle("cancel", (request) => cancel(request.target))
   dispatcher.handle("closed", (request) => {
     onClosed(request.reason)

@@ -30,8 +30,9 @@ import * as Dispatch from "./Dispatch.ts"
 import { featuresOf, type MountFeatures, usual } from "./features.ts"
 import { FuseError } from "./FuseError.ts"
 import { Handles } from "./Handles.ts"
-import { notificationsFor } from "./Invalidation.ts"
+import { notificationsFor, reopened } from "./Invalidation.ts"
 import { NodeTable } from "./NodeTable.ts"
+import * as Shares from "./Shares.ts"
 
 export interface FuseSessionOptions {
   /** An existing directory, absolute. */
@@ -61,6 +62,7 @@ export interface FuseStats {
   readonly session: SessionStats
   /** Inodes the kernel holds. */
   readonly nodes: number
+  /** Files the kernel has open, those that the binding opened by itself included. */
   readonly handles: number
   /** Requests that did not end at once. */
   readonly running: ReadonlyArray<Dispatch.RunningRequest>
@@ -99,10 +101,12 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
   const serving = yield* Scope.fork(yield* Effect.scope)
   // Subscribed before the kernel can ask anything: what changes from here on reaches it.
   const changes = yield* Scope.provide(PubSub.subscribe(tree.changes), serving)
+  const shares = yield* Scope.provide(Shares.make({ filesystem, session: () => session }), serving)
   const dispatch = yield* Dispatch.make({
     filesystem,
     nodes,
     handles,
+    shares,
     timeout,
     session: () => session,
     onClosed: (reason) => Deferred.doneUnsafe(closed, Exit.succeed(reason))
@@ -128,6 +132,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
   )
 
   const notify = Effect.map(PubSub.take(changes), (batch) => {
+    for (const ino of reopened(batch)) shares.withdraw(ino)
     const notifications = notificationsFor(nodes, batch)
     if (!Deferred.isDoneUnsafe(closed)) session.notify(notifications)
   })
@@ -146,6 +151,7 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
     supervise({ name: "invalidations", owner: "FuseSession", onCrash: "escalate" }, invalidate),
     serving
   )
+  yield* Scope.provide(content.onShortage(shares.recall), serving)
   yield* ready(options)
 
   return FuseSession.of({
@@ -153,10 +159,14 @@ const make = Effect.fn("FuseSession.make")(function* (options: FuseSessionOption
     closed,
     stats: Effect.sync(() => {
       const counted = session.stats()
-      return { session: counted, nodes: counted.native.held, handles: handles.size, running: dispatch.running() }
+      return { session: counted, nodes: counted.native.held, handles: counted.handles, running: dispatch.running() }
     }),
     features: () => featuresOf(session) ?? {},
-    drain: (limit) => Effect.sync(() => void shutdown(session, { reason: "drain", drain: limit, unmount: deadline })),
+    drain: (limit) =>
+      Effect.sync(() => {
+        void shutdown(session, { reason: "drain", drain: limit, unmount: deadline })
+        shares.stop()
+      }),
     unmount: (how) => unmount(session, how)
   })
 })

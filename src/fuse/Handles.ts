@@ -32,6 +32,12 @@ export class Handles {
     return undefined
   }
 
+  /** Somebody has the node open for writing. */
+  isWritten(node: NodeId): boolean {
+    for (const id of this.#byNode.get(node) ?? []) if (this.#handles.get(id)?.writable === true) return true
+    return false
+  }
+
   close(id: HandleId): Handle | undefined {
     const handle = this.#handles.get(id)
     if (handle === undefined) return undefined

@@ -16,6 +16,10 @@ export const notificationsFor = (nodes: NodeTable, changes: ReadonlyArray<TreeCh
   ...nodes.takeEvicted().map((dentry): Notification => ({ kind: "entry", ...dentry }))
 ]
 
+/** Inodes whose next open is not to be answered as the last one was. */
+export const reopened = (changes: ReadonlyArray<TreeChange>): ReadonlyArray<Ino> =>
+  changes.flatMap((change) => (change._tag === "Entry" || change._tag === "Attributes" ? [] : [change.ino]))
+
 const notificationsOf = (nodes: NodeTable, change: TreeChange): ReadonlyArray<Notification> => {
   switch (change._tag) {
     case "Entry":

@@ -7,6 +7,7 @@ import type { Ino } from "../tree/Item.ts"
 import { ERANGE } from "./errno.ts"
 import type { Handles } from "./Handles.ts"
 import type { Dentry, NodeTable } from "./NodeTable.ts"
+import type { Share, Shares } from "./Shares.ts"
 import { isWritable, type Answered } from "./requestClasses.ts"
 import * as Replies from "./replies.ts"
 
@@ -19,6 +20,7 @@ export interface RequestLayers {
   readonly filesystem: Filesystem["Service"]
   readonly nodes: NodeTable
   readonly handles: Handles
+  readonly shares: Shares
   /** How long the kernel may keep what it is told now, in seconds. */
   readonly timeout: () => number
 }
@@ -31,7 +33,7 @@ const ok: Reply = (session, id) => session.replyOk(id)
 const fail = (reason: FsError["reason"], detail: string) => Effect.fail(new FsError({ reason, detail }))
 
 export const make = (layers: RequestLayers) => {
-  const { filesystem, nodes, handles, timeout } = layers
+  const { filesystem, nodes, handles, shares, timeout } = layers
 
   /** Entry for a name as it was asked for; another spelling is a node of its own that is asked for every time. */
   const entry = (stat: Stat, parent: NodeId, name: string) => {
@@ -109,7 +111,7 @@ export const make = (layers: RequestLayers) => {
 
   /** Attributes of a node: of its own content version while its handles read an old one. */
   const getattr = Effect.fnUntraced(function* ({ node }: On<"getattr">) {
-    const body = nodes.isStale(node) ? handles.body(node) : undefined
+    const body = nodes.isStale(node) ? (handles.body(node) ?? shares.body(node)) : undefined
     return replyAttr(yield* filesystem.stat(nodes.ino(node), body), node)
   })
 
@@ -120,6 +122,7 @@ export const make = (layers: RequestLayers) => {
 
   const setattr = Effect.fnUntraced(function* (request: On<"setattr">) {
     const ino = nodes.ino(request.node)
+    if (request.size !== undefined) shares.withdraw(ino)
     const stat = yield* filesystem.setattr(ino, changeOf(request))
     const reply = replyAttr(stat, request.node)
     return changed(reply, ino, request.node)
@@ -136,24 +139,30 @@ export const make = (layers: RequestLayers) => {
     }
   }
 
-  const openReply = (opened: Opened, node: NodeId, writable: boolean): OpenReply => {
+  const openReply = (opened: Opened, node: NodeId, writable: boolean, share?: Share): OpenReply => {
     const { content } = opened
     const { ino } = opened.stat.item
     const handle = handles.open({ node, ino, content, writable })
-    // A node has one content for life, so its pages stay right, unless another spelling may write behind its back.
-    const keepCache = !nodes.hasAliases || nodes.nodes(ino).length < 2
-    return { handle, content, keepCache, passthrough: opened.trusted }
+    const shareable = shares.offer(share)
+    return { handle, content, keepCache: isOnlyNode(ino), passthrough: opened.trusted, shareable }
   }
+
+  /** A node has one content for life, so its pages stay right, unless another spelling may write behind its back. */
+  const isOnlyNode = (ino: Ino): boolean => !nodes.hasAliases || nodes.nodes(ino).length < 2
 
   const open = Effect.fnUntraced(function* ({ node, flags }: On<"open">) {
     const ino = nodes.ino(node)
     const writable = isWritable(flags)
+    const changes = writable || (flags & truncateFlag) !== 0
+    if (changes) shares.withdraw(ino)
     const opened = yield* filesystem.open(ino, writable)
     const undo = filesystem.release(ino, opened.content, writable)
     // The kernel looks the name up again and opens the node of the new content.
     if (nodes.isStale(node)) return yield* Effect.andThen(undo, fail("Stale", "the content was replaced"))
     if ((flags & truncateFlag) !== 0) yield* Effect.tapError(filesystem.setattr(ino, { size: 0 }), () => undo)
-    const reply: Reply = (session, id) => session.replyOpen(id, openReply(opened, node, writable))
+    const shareable = !changes && isOnlyNode(ino) && !handles.isWritten(node)
+    const share = shareable ? yield* shares.begin(node, opened) : undefined
+    const reply: Reply = (session, id) => session.replyOpen(id, openReply(opened, node, writable, share))
     return (flags & truncateFlag) !== 0 ? changed(reply, ino, node) : reply
   })
 
@@ -164,6 +173,13 @@ export const make = (layers: RequestLayers) => {
       const answer = entry(stat, request.parent, request.name)
       session.replyCreate(id, answer, openReply(opened, answer.nodeId, true))
     })
+  })
+
+  /** The inode that a change of the name removes, if it may be shared. */
+  const sharedAt = Effect.fnUntraced(function* (parent: NodeId, name: string): Effect.fn.Return<Ino | undefined> {
+    if (shares.size === 0) return undefined
+    const stat = yield* Effect.catch(filesystem.lookup(nodes.ino(parent), name), () => Effect.undefined)
+    return stat?.item.ino
   })
 
   const mknod = Effect.fnUntraced(function* (request: On<"mknod">) {
@@ -180,7 +196,9 @@ export const make = (layers: RequestLayers) => {
 
   const remove = Effect.fnUntraced(function* ({ op, parent, name }: On<"unlink" | "rmdir">) {
     const dentries = yield* dentriesOf(parent, name)
+    const shared = yield* sharedAt(parent, name)
     yield* filesystem[op](nodes.ino(parent), name)
+    if (shared !== undefined) shares.withdraw(shared)
     return thenInvalidate(ok, dentries)
   })
 
@@ -189,7 +207,9 @@ export const make = (layers: RequestLayers) => {
     const old = [...(yield* dentriesOf(parent, name)), ...(yield* dentriesOf(newParent, newName))]
     const from = { parent: nodes.ino(parent), name }
     const to = { parent: nodes.ino(newParent), name: newName }
+    const replaced = yield* sharedAt(newParent, newName)
     const moved = yield* filesystem.rename(from, to, flags)
+    if (replaced !== undefined) shares.withdraw(replaced)
     const done: Reply = (session, id) => session.replyOk(id, Replies.cookieOf(moved))
     return thenInvalidate(done, [...old, ...nowPresent(newParent, newName)])
   })

@@ -17,6 +17,12 @@ export interface Finished {
 
 const outputLimit = 64 * 1024
 
+/** How many files this process may have open (RLIMIT_NOFILE, the soft one; Node raises it to the hard one); can be Infinity. */
+export const openFileLimit = (): number => {
+  const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? []
+  return Number(limit ?? Number.POSITIVE_INFINITY)
+}
+
 /**
  * Runs a command to its end or for `timeout` milliseconds. A helper that hangs in the kernel is killed and left
  * behind: waiting for it could take as long as the mount it hangs on. A command that cannot be started has code 127.

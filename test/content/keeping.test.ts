@@ -74,6 +74,35 @@ describe("eviction", () => {
     )
   )
 
+  it.live("asks back what is only kept open for later, when closed bodies are not enough", () =>
+    Harness.inStore(() =>
+      Effect.gen(function* () {
+        const store = yield* ContentStore
+        yield* cached
+        const kept = yield* store.open((yield* Harness.itemAt("/a")).ino)
+        const held = [kept.content]
+        const giveBack = Effect.suspend(() => {
+          const given = held.splice(0)
+          return Effect.as(Effect.forEach(given, store.release), given.length)
+        })
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* store.onShortage(giveBack)
+            assert.strictEqual(yield* store.evict(1), 64 * KiB)
+            assert.deepStrictEqual(yield* present, ["a", "c", "d"], "the older one is in use")
+            assert.strictEqual(yield* store.evict(192 * KiB), 192 * KiB)
+            assert.deepStrictEqual(yield* present, [])
+          })
+        )
+        const { ino } = yield* Harness.itemAt("/b")
+        yield* Harness.hydrate(ino, bytes)
+        held.push((yield* store.open(ino)).content)
+        assert.strictEqual(yield* store.evict(1), 0, "nobody is asked after its scope")
+        yield* giveBack
+      })
+    )
+  )
+
   it.live("removes what the server replaced, when its readers are gone", () =>
     Harness.inStore((directory) =>
       Effect.gen(function* () {

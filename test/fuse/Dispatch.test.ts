@@ -7,6 +7,7 @@ import { Filesystem, type Stat } from "../../src/filesystem/Filesystem.ts"
 import * as Dispatch from "../../src/fuse/Dispatch.ts"
 import { Handles } from "../../src/fuse/Handles.ts"
 import { NodeTable } from "../../src/fuse/NodeTable.ts"
+import * as Shares from "../../src/fuse/Shares.ts"
 import { fold } from "../../src/tree/fold.ts"
 import { Ino, type Item } from "../../src/tree/Item.ts"
 import { content, FakeSession, handle, node, type ReplyName } from "./FakeSession.ts"
@@ -52,7 +53,8 @@ const mounted = Effect.fnUntraced(function* (calls: Partial<Filesystem["Service"
   const handles = new Handles()
   const filesystem = yield* Filesystem.pipe(Effect.provide(Layer.mock(Filesystem, calls)))
   const reasons: Array<string> = []
-  const layers = { filesystem, nodes, handles, timeout: () => timeout, session: () => session }
+  const shares = yield* Shares.make({ filesystem, session: () => session })
+  const layers = { filesystem, nodes, handles, shares, timeout: () => timeout, session: () => session }
   const dispatch = yield* Dispatch.make({ ...layers, onClosed: (reason) => reasons.push(reason) })
   const ask = (...requests: ReadonlyArray<Parameters<FakeSession["ask"]>[0]>): ReadonlyArray<RequestId> => {
     const ids = requests.map((request) => session.ask(request))
@@ -78,8 +80,18 @@ const mounted = Effect.fnUntraced(function* (calls: Partial<Filesystem["Service"
     )
     return answers[0]?.value[0] as A
   }
-  return { session, nodes, handles, dispatch, ask, one, error, reply, reasons }
+  return { session, nodes, handles, shares, dispatch, ask, one, error, reply, reasons }
 })
+
+/** Inode 7, wholly here. */
+const whole = () => {
+  let references = 0
+  return {
+    open: () => Effect.sync(() => (references++, { stat: statOf(7, "a"), content: content(3), trusted: true })),
+    release: () => Effect.sync(() => void references--),
+    references: () => references
+  }
+}
 
 const setattr = (of: number) =>
   ({
@@ -197,7 +209,13 @@ describe("Dispatch", () => {
       })
       ask({ op: "lookup", parent: node(1), name: "a" }, { op: "lookup", parent: node(1), name: "a" })
       const opened = reply<OpenReply>(one({ op: "open", node: node(7), flags: constants.O_RDWR }), "replyOpen")
-      assert.deepStrictEqual(opened, { handle: handle(1), content: content(3), keepCache: true, passthrough: false })
+      assert.deepStrictEqual(opened, {
+        handle: handle(1),
+        content: content(3),
+        keepCache: true,
+        passthrough: false,
+        shareable: false
+      })
       const answers = session.answers.length
       ask({ op: "release", node: node(7), handle: opened.handle, content: content(3) })
       ask({ op: "release", node: node(7), handle: opened.handle, content: content(3) })
@@ -224,6 +242,88 @@ describe("Dispatch", () => {
         })
       )
       assert.deepStrictEqual(released, [[7, 3, false]])
+    })
+  )
+
+  it.effect("shares what is wholly here, and not beside writers, other spellings or a share", () =>
+    Effect.gen(function* () {
+      const { open: opening, release } = whole()
+      const { one, ask, reply, shares, nodes } = yield* mounted({
+        open: opening,
+        release,
+        setattr: () => Effect.succeed(statOf(7, "a"))
+      })
+      const open = (of: NodeId, flags = 0) => reply<OpenReply>(one({ op: "open", node: of, flags }), "replyOpen")
+      assert.isTrue(open(node(7)).shareable)
+      assert.isFalse(open(node(7)).shareable, "it is shared already")
+      const writer = open(node(7), constants.O_WRONLY)
+      assert.isFalse(writer.shareable)
+      assert.isFalse(open(node(7)).shareable, "somebody may write")
+      ask({ op: "release", node: node(7), handle: writer.handle, content: content(3) })
+      assert.isFalse(open(node(7), constants.O_TRUNC).shareable)
+      assert.strictEqual(shares.size, 0)
+      nodes.alias(Ino(7), "A")
+      assert.isFalse(open(node(7)).shareable, "the kernel may know it by another node")
+    })
+  )
+
+  it.effect("withdraws a share for a writer, a new size, a removal and a replacement", () =>
+    Effect.gen(function* () {
+      const calls = whole()
+      const { one, ask, session, shares } = yield* mounted({
+        open: calls.open,
+        release: calls.release,
+        lookup: () => Effect.succeed(statOf(7, "a")),
+        setattr: () => Effect.succeed(statOf(7, "a")),
+        unlink: () => Effect.void,
+        rename: () => Effect.succeed(Ino(8))
+      })
+      const ends = [
+        { op: "open", node: node(7), flags: constants.O_RDWR },
+        { op: "open", node: node(7), flags: constants.O_TRUNC },
+        { ...setattr(7), size: 3 },
+        { op: "unlink", parent: node(1), name: "a" },
+        { op: "rename", parent: node(1), name: "b", newParent: node(1), newName: "a", flags: 0 }
+      ] as const
+      for (const [at, end] of ends.entries()) {
+        one({ op: "open", node: node(7), flags: 0 })
+        assert.strictEqual(shares.size, 1, `share ${at}`)
+        const id = one(end)
+        assert.deepStrictEqual(session.withdrawn.length, at + 1, end.op)
+        if (end.op !== "open") continue
+        const opened = session.to(id)[0]?.value[0] as OpenReply
+        ask({ op: "release", node: node(7), handle: opened.handle, content: content(3) })
+      }
+      one(setattr(7))
+      one({ op: "open", node: node(7), flags: 0 })
+      one(setattr(7))
+      assert.strictEqual(shares.size, 1, "another mode changes nothing for readers")
+    })
+  )
+
+  it.effect("keeps a withdrawn body until the binding's last handle of it is gone", () =>
+    Effect.gen(function* () {
+      const calls = whole()
+      const stated: Array<unknown> = []
+      const { one, ask, reply, session, shares, nodes } = yield* mounted({
+        open: calls.open,
+        release: calls.release,
+        stat: (_, body) => Effect.sync(() => (stated.push(body), statOf(7, "a")))
+      })
+      session.kernel.lookedUp(node(7))
+      const opened = one({ op: "open", node: node(7), flags: 0 })
+      const { handle } = reply<OpenReply>(opened, "replyOpen")
+      ask({ op: "release", node: node(7), handle, content: content(3) })
+      session.opened.add(node(7))
+      shares.withdraw(Ino(7))
+      nodes.replace(Ino(7))
+      assert.strictEqual(calls.references(), 1)
+      one({ op: "getattr", node: node(7), handle: undefined })
+      assert.deepStrictEqual(stated, [content(3)], "its handles see the size of what they read")
+      ask({ op: "drained", node: node(7), content: content(4) })
+      assert.strictEqual(calls.references(), 1, "another body of the node")
+      ask({ op: "drained", node: node(7), content: content(3) })
+      assert.strictEqual(calls.references(), 0)
     })
   )
 

@@ -2,11 +2,12 @@
  * A mount in a process of its own, for tests: the embedded drive in process, every layer real, no command line. Reads
  * one command per line (JSON) on standard input and answers each with one line; ends when standard input does.
  */
+import { readdirSync, readlinkSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { join } from "node:path"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Deferred, Effect, Layer, Logger, Queue, Redacted, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Layer, Logger, Queue, Redacted, Scope, Stream } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
 import { Events } from "../../src/events/Events.ts"
 import { Filesystem } from "../../src/filesystem/Filesystem.ts"
@@ -25,6 +26,8 @@ import type { Command, Seed } from "./protocol.ts"
 
 const [mountpoint = "", work = "", seeds = "[]"] = process.argv.slice(2)
 
+const contentFolder = join(work, "content")
+
 const drive = GraphServer.layer({ dir: join(work, "drive") })
 const auth = Layer.unwrap(Effect.map(GraphServer.DriveTokens, ({ token }) => Auth.layerToken(Redacted.make(token))))
 const graph = layerGraphClient.pipe(
@@ -42,13 +45,24 @@ const seed = Layer.effectDiscard(
   })
 )
 
-const mount = FuseSession.layer({ mountpoint }).pipe(
+class Ending extends Context.Service<Ending, { readonly end: Effect.Effect<void> }>()("onemount/test/mount/Ending") {}
+
+/** The session has a scope of its own, so that it can end before what is below it. */
+const session = Layer.effectContext(
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const context = yield* Layer.buildWithScope(FuseSession.layer({ mountpoint }), scope)
+    return Context.add(context, Ending, { end: Scope.close(scope, Exit.void) })
+  })
+)
+
+const mount = session.pipe(
   Layer.provideMerge(
     Filesystem.layer(defaults({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, umask: 0o022 }))
   ),
   Layer.provideMerge(Sync.layer()),
   Layer.provideMerge(Transfers.layer()),
-  Layer.provideMerge(ContentStore.layer({ directory: join(work, "content"), limit: 10 ** 9, reserve: 0 })),
+  Layer.provideMerge(ContentStore.layer({ directory: contentFolder, limit: 10 ** 9, reserve: 0 })),
   Layer.provideMerge(Tree.layer),
   Layer.provideMerge(MountDatabase.layer({ path: join(work, "tree.db") })),
   Layer.provideMerge(graph),
@@ -58,6 +72,18 @@ const mount = FuseSession.layer({ mountpoint }).pipe(
   Layer.provideMerge(NodeServices.layer),
   Layer.provideMerge(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]))
 )
+
+/** Files of the content store that this process has open. */
+const openBodies = (): ReadonlyArray<string> =>
+  readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`)
+      return path.startsWith(`${contentFolder}/`) ? [path.slice(contentFolder.length)] : []
+    } catch {
+      // The descriptor that the list was read by.
+      return []
+    }
+  })
 
 const run = Effect.fnUntraced(function* (command: Command) {
   const admin = yield* GraphServer.DriveAdmin
@@ -96,6 +122,10 @@ const run = Effect.fnUntraced(function* (command: Command) {
       return yield* (yield* ContentStore).evict(Number.MAX_SAFE_INTEGER)
     case "drain":
       return yield* (yield* FuseSession).drain(60_000)
+    case "bodies":
+      return openBodies()
+    case "end":
+      return yield* (yield* Ending).end
     case "closed":
       return yield* Deferred.await((yield* FuseSession).closed)
     case "stats":

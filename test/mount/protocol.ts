@@ -26,6 +26,10 @@ export type Command =
   | { readonly command: "evict" }
   /** Refuses to begin changes, as at the start of a shutdown. */
   | { readonly command: "drain" }
+  /** Files of the content store that the daemon has open. */
+  | { readonly command: "bodies" }
+  /** Unmounts; everything below the session stays. */
+  | { readonly command: "end" }
   /** Why the connection ended; waits for that. */
   | { readonly command: "closed" }
   | { readonly command: "stats" | "features" }

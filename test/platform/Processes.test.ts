@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { commandLine, identity, isAlive, run, runScript } from "../../src/platform/Processes.ts"
+import { commandLine, identity, isAlive, openFileLimit, run, runScript } from "../../src/platform/Processes.ts"
 
 describe("run", () => {
   it.live("returns status and output", () =>
@@ -26,6 +26,15 @@ describe("run", () => {
     Effect.gen(function* () {
       const { stdout } = yield* runScript("process.stdout.write(process.argv[1])", ["--a b"], { timeout: 10_000 })
       assert.strictEqual(stdout, "--a b")
+    })
+  )
+})
+
+describe("openFileLimit", () => {
+  it.live("is what the shell says that it inherits", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* run("sh", ["-c", "ulimit -n"], { timeout: 5000 })
+      assert.strictEqual(openFileLimit(), stdout === "unlimited\n" ? Infinity : Number(stdout))
     })
   )
 })

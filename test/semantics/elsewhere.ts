@@ -30,10 +30,14 @@ export const elsewhere: Readonly<Record<string, ReadonlyArray<Reference>>> = {
     unit("contract/content", "an older version is not read and not overwritten")
   ],
   V4: [sync("a folder that got a stranger's file is not deleted")],
-  V5: [unit("content/keeping", "spares what is open, what was changed and what was never sent")],
+  V5: [
+    unit("content/keeping", "spares what is open, what was changed and what was never sent"),
+    mount("shares", "goes when its room is needed, and not while somebody reads it")
+  ],
   F2: [
     e2e("second-client", "an open handle keeps the version it was opened with"),
-    mount("remote", "leave open handles the version they opened, and give new ones the new")
+    mount("remote", "leave open handles the version they opened, and give new ones the new"),
+    mount("shares", "has the server's new version at the next open, and its old one for who has it open")
   ],
   F3: [
     mount("writing", "appends, truncates and creates exclusively by open(2)'s flags"),
