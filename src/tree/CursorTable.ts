@@ -41,7 +41,7 @@ export const makeCursorTable = (db: Database): CursorTable => {
   const park = db.prepare("INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)")
   const unpark = db.prepare("DELETE FROM parked WHERE id = ?")
   const adoptable = db.prepare<{ readonly item: string }>(`SELECT parked.item FROM parked
-    JOIN items ON items.remote_id = parked.parent_id WHERE parked.deleted = 0 LIMIT ?`)
+    JOIN items ON items.remote_id = parked.parent_id AND items.parent IS NOT NULL WHERE parked.deleted = 0 LIMIT ?`)
   const deletions = db.prepare<{ readonly item: string }>("SELECT item FROM parked WHERE deleted = 1 LIMIT ?")
   // Asked for with every entry and every answer of the server; changes with a page.
   let known: CursorColumns | undefined

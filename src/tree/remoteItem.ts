@@ -54,12 +54,15 @@ const applyRoot = ({ items, cursor }: TreeState, tx: Tx, remote: DriveItem): voi
 const serverFolder = ({ items, journal }: TreeState, row: Row) =>
   journal.base(row.ino)?.parent ?? (row.parent === null ? null : (items.get(row.parent)?.remoteId ?? null))
 
-/** The folder the server has it in, brought back when it was deleted here; undefined when it is not known. */
+/**
+ * The folder the server has it in; undefined when it is not known. One that was deleted here is brought back for what
+ * was moved into it. What is new in it may be our own, on its way out as well: the folder's delete finds out.
+ */
 const folderFor = (state: TreeState, tx: Tx, known: Row | undefined, remote: DriveItem): Row | undefined => {
   const folder = remote.parentId === null ? undefined : state.items.byRemoteId(remote.parentId)
   if (folder === undefined || folder.kind !== "directory") return undefined
   if (folder.parent !== null || known?.parent === null) return folder
-  return reattach(state, tx, folder)
+  return known === undefined ? undefined : reattach(state, tx, folder)
 }
 
 const changeKind = (state: TreeState, tx: Tx, known: Row, folder: Row, remote: DriveItem): void => {

@@ -306,13 +306,20 @@ describe("changes of the server", () => {
     )
   )
 
-  it.effect("brings a deleted folder back when the server has something new in it", () =>
+  it.effect("keeps back what is new in a deleted folder until the folder's delete was refused", () =>
     inTree((tree) =>
       Effect.gen(function* () {
         yield* enumerate(folder("d", "D"))
         const home = yield* find("/D")
         yield* tree.remove(home.ino, now)
         yield* applyPage(remote("n", "new", { parent: "d" }))
+        assert.deepStrictEqual(yield* paths, [])
+        assert.deepStrictEqual(
+          tree.intents(home.ino).map(({ kind }) => kind),
+          ["delete"]
+        )
+        yield* tree.resolveConflict(home.ino, { _tag: "Restore", remote: folder("d", "D") })
+        yield* applyPage()
         assert.deepStrictEqual(yield* paths, ["/D", "/D/new"])
         assert.deepStrictEqual(yield* journal, [])
         assert.strictEqual((yield* find("/D")).ino, home.ino)
