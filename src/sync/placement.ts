@@ -173,15 +173,16 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
     id: ItemId,
     child: DriveItem
   ): Effect.fn.Return<Outcome, SyncError> {
-    // Its own delete may have gone through since the listing, and then nothing here knows it any more.
-    if (Option.isNone(yield* conflicts.look(child.id))) return later(`waits for a listing without ${child.name}`)
     const known = tree.byRemoteId(child.id)
     if (known !== undefined && tree.intents(known.ino).length > 0) {
       return later(`waits until ${child.name} is deleted or moved`)
     }
+    // Its own delete may have gone through since the listing, and then nothing here knows it any more.
+    const inside = yield* conflicts.look(child.id)
+    if (Option.isNone(inside)) return later(`waits for a listing without ${child.name}`)
     yield* conflicts.restore(item, yield* graph.item(id))
     // The delta kept it back for as long as its folder was gone here.
-    yield* tree.applyItem(child)
+    yield* tree.applyItem(inside.value)
     return done
   })
 

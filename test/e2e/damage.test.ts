@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises"
 import { DatabaseSync } from "node:sqlite"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
 import { type Drive, Harness, type Mount, run, Running, shell } from "./harness.ts"
+import { assertSameTree } from "./sameTree.ts"
 
 let harness: Harness
 let drive: Drive
@@ -15,11 +16,7 @@ afterEach(() => harness.close(), 60_000)
 const isRoot = process.getuid?.() === 0
 const at = (name: string): string => harness.at(name)
 
-const sameTree = async (mount: Mount) =>
-  assert.deepStrictEqual(
-    new Map([...(await drive.listing())].toSorted()),
-    new Map([...(await mount.listing())].toSorted())
-  )
+const sameTree = (mount: Mount) => assertSameTree(mount, drive)
 
 const stop = async (mount: Mount): Promise<void> => {
   const { code, stderr } = await mount.signal("SIGTERM")

@@ -2,6 +2,7 @@
 import { afterAll, assert, beforeAll, describe, test } from "vitest"
 import { join } from "node:path"
 import { actor, Harness, shell, type Drive, type Mount } from "./harness.ts"
+import { assertSameTree } from "./sameTree.ts"
 
 describe("everyday work", () => {
   let harness: Harness
@@ -84,9 +85,7 @@ describe("everyday work", () => {
     assert.strictEqual(synced.code, 0, synced.stderr)
     const status = await mount.status()
     assert.strictEqual(status.pending.intents, 0)
-    const [here, there] = [await mount.listing(), await drive.listing()]
-    assert.isAbove(here.size, 4000)
-    assert.deepStrictEqual(new Map([...there].toSorted()), new Map([...here].toSorted()))
+    assert.isAbove((await assertSameTree(mount, drive)).size, 4000)
   }, 400_000)
 
   test("SIGTERM unmounts and exits with 0", async () => {

@@ -4,18 +4,13 @@ import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, test } from "vitest"
 import { Harness, mountsBelow, run, Running, shell, type Mount } from "./harness.ts"
+import { assertSameTree } from "./sameTree.ts"
 
 let harness: Harness
 beforeEach(async () => {
   harness = await Harness.open()
 })
 afterEach(() => harness.close(), 120_000)
-
-const sameTree = async (mount: Mount, drive: { listing(): Promise<ReadonlyMap<string, string>> }) =>
-  assert.deepStrictEqual(
-    new Map([...(await drive.listing())].toSorted()),
-    new Map([...(await mount.listing())].toSorted())
-  )
 
 describe("SIGTERM", () => {
   test("during 20 running copies: exit 0 within the budget, nothing finished is lost", async () => {
@@ -45,7 +40,7 @@ describe("SIGTERM", () => {
     }
     assert.isAbove(finished, 0, "no copy finished before the signal, the test proves nothing")
     await again.sync()
-    await sameTree(again, drive)
+    await assertSameTree(again, drive)
   }, 240_000)
 })
 
@@ -103,7 +98,7 @@ describe("kill -9", () => {
     }
     assert.strictEqual(kills, 20)
     await mount.sync()
-    await sameTree(mount, drive)
+    await assertSameTree(mount, drive)
     const server = await drive.json("GET", "/me/drive/root/children?$top=1000")
     for (const [path, { sha256 }] of promises(await readFile(manifest, "utf8"))) {
       const item = server.value.find((candidate: { name: string }) => candidate.name === path)
@@ -154,6 +149,7 @@ describe("files that the kernel writes by itself", () => {
       const waitFor = async (count: number) => {
         while ((await recorded()).length < count) {
           assert.isNull(writer.child.exitCode, writer.stderr)
+          // Asks again: nothing tells when another process wrote a file.
           await new Promise((resolve) => setTimeout(resolve, 3))
         }
       }
@@ -171,7 +167,7 @@ describe("files that the kernel writes by itself", () => {
       assert.strictEqual(out, `${sha256}  -\n`, `round ${round}, the first ${length} bytes of ${name}`)
     }
     await mount.sync()
-    await sameTree(mount, drive)
+    await assertSameTree(mount, drive)
   }, 240_000)
 
   test("a forced unmount: all that was written until the next mount is there, nothing later", async ({ skip }) => {
@@ -192,7 +188,7 @@ describe("files that the kernel writes by itself", () => {
     const expected = "before\n".repeat(100_000) + "after\n".repeat(100_000)
     assert.isTrue((await shell(`cat ${again.path}/written`)) === expected)
     await again.sync()
-    await sameTree(again, drive)
+    await assertSameTree(again, drive)
   }, 120_000)
 
   test("a plain unmount waits for a writer, and what it wrote is kept and sent", async ({ skip }) => {
@@ -213,7 +209,7 @@ describe("files that the kernel writes by itself", () => {
     const expected = ["before\n", "after\n", "later\n"].map((line) => line.repeat(100_000)).join("")
     assert.isTrue((await shell(`cat ${again.path}/written`)) === expected)
     await again.sync()
-    await sameTree(again, drive)
+    await assertSameTree(again, drive)
   }, 240_000)
 })
 
@@ -250,6 +246,6 @@ describe("no server", () => {
       await shell(`cat Docs/ghost.txt a/b/new.txt Docs/cached.txt`, { cwd: mount.path }),
       "never readwritten offlineread before, edited"
     )
-    await sameTree(mount, back)
+    await assertSameTree(mount, back)
   }, 180_000)
 })

@@ -2,6 +2,7 @@
 import { assert } from "vitest"
 import { random } from "./actors/random.ts"
 import { actor, type Drive, type Mount, shell } from "./harness.ts"
+import { assertSameTree } from "./sameTree.ts"
 
 /** The seeds of a run: all of `usual`, or what `variable` says in the environment, as `7,8`. */
 export const seedsOf = (variable: string, usual: ReadonlyArray<number>): ReadonlyArray<number> =>
@@ -88,6 +89,5 @@ export const assertConverged = async (mount: Mount, drive: Drive): Promise<void>
   // What was decided in the first sync (conflict copies, restored items) is sent in the second.
   await settle(mount)
   assert.strictEqual((await mount.status()).pending.intents, 0)
-  const [here, there] = [await mount.listing(), await drive.listing()]
-  assert.deepStrictEqual(new Map([...there].toSorted()), new Map([...here].toSorted()))
+  await assertSameTree(mount, drive)
 }

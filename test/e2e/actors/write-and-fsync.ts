@@ -25,6 +25,7 @@ try {
     fsyncSync(fd)
     const line = { length: (at + 1) * block, sha256: hash.copy().digest("hex") }
     appendFileSync(manifest, `${JSON.stringify(line)}\n`)
+    // Asks again until the test goes on: nothing tells when another process made a file.
     while (!existsSync(`${manifest}.go`)) await setTimeout(5)
   }
   closeSync(fd)
