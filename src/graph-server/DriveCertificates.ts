@@ -31,14 +31,20 @@ export class DriveCertificates extends Context.Service<
       const folder = `${dir}/tls`
       const files = { certificate: `${folder}/ca.crt`, key: `${folder}/ca.key` }
 
+      const read = (path: string) =>
+        Effect.flatMap(fs.exists(path), (exists) => (exists ? fs.readFileString(path) : Effect.succeed("")))
+
+      /** There whole or not at all, whenever the process is killed. */
+      const write = (path: string, text: string, mode: number) =>
+        Effect.andThen(fs.writeFileString(`${path}.new`, text, { mode }), fs.rename(`${path}.new`, path))
+
       const authority = Effect.gen(function* () {
-        if ((yield* fs.exists(files.certificate)) && (yield* fs.exists(files.key))) {
-          return { certificate: yield* fs.readFileString(files.certificate), key: yield* fs.readFileString(files.key) }
-        }
+        const known = { certificate: yield* read(files.certificate), key: yield* read(files.key) }
+        if (known.certificate !== "" && known.key !== "") return known
         const made = makeAuthority(yield* Clock.currentTimeMillis)
         yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
-        yield* fs.writeFileString(files.key, made.key, { mode: 0o600 })
-        yield* fs.writeFileString(files.certificate, made.certificate, { mode: 0o644 })
+        yield* write(files.key, made.key, 0o600)
+        yield* write(files.certificate, made.certificate, 0o644)
         return made
       })
 

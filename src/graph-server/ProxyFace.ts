@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage } from "node:http"
 import { connect } from "node:net"
-import type { Duplex } from "node:stream"
+import { type Duplex, pipeline } from "node:stream"
 import { Effect, type Scope } from "effect"
 import { certifiedHosts } from "./DriveCertificates.ts"
 import { type Listening, serveError, type ServeError } from "./HttpFace.ts"
@@ -22,25 +22,19 @@ export const serveProxy = Effect.fn("GraphServer.serveProxy")(function* (
     response.writeHead(405, { "content-type": "text/plain" }).end("This proxy only knows CONNECT.\n")
   })
   server.on("connect", (request: IncomingMessage, client: Duplex, head: Buffer) => {
-    // Errors of either side end both; there is nobody to tell but the client, which notices.
+    // The socket is ours from here on, its errors too. There is nobody to tell of them but the client, which notices.
+    sockets.add(client)
+    client.on("error", () => client.destroy())
+    client.on("close", () => sockets.delete(client))
     if (!leadsHere(request.url)) return void client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     const upstream = connect(tls.port, tls.host, () => {
       client.write("HTTP/1.1 200 Connection established\r\n\r\n")
       upstream.write(head)
-      upstream.pipe(client)
-      client.pipe(upstream)
+      // Ends both when one breaks, and lets what was sent arrive when one has said all.
+      pipeline(client, upstream, client, () => client.destroy())
     })
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client]
-    ] as const) {
-      sockets.add(one)
-      one.on("error", () => other.destroy())
-      one.on("close", () => {
-        sockets.delete(one)
-        other.destroy()
-      })
-    }
+    upstream.on("error", () => client.destroy())
+    client.on("close", () => upstream.destroy())
   })
   yield* Effect.acquireRelease(listen(server, host, port), () =>
     Effect.callback<void>((resume) => {

@@ -1,12 +1,15 @@
 import { X509Certificate } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { request as httpRequest } from "node:http"
+import { connect as connectTcp } from "node:net"
+import { join } from "node:path"
 import type { Duplex } from "node:stream"
 import { connect } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { issueCertificate, makeAuthority } from "../../src/graph-server/Certificates.ts"
+import { bytesOf, opened, temporaryFolder } from "./api.ts"
 
 /** The answer to CONNECT: status and, when it is 200, the tunnel. */
 const tunnel = (proxy: GraphServer.Listening, authority: string) =>
@@ -34,6 +37,16 @@ const exchange = (socket: Duplex, servername: string, ca: string, path: string, 
     return Effect.sync(() => secure.destroy())
   })
 
+/** Asks for a tunnel, and resets the connection when the answer has begun. */
+const resetAfterConnect = ({ host, port }: GraphServer.Listening, authority: string) =>
+  Effect.callback<void, Error>((resume) => {
+    const socket = connectTcp(port, host, () => socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: x\r\n\r\n`))
+    socket.on("data", () => socket.resetAndDestroy())
+    socket.on("error", (error) => resume(Effect.fail(error)))
+    socket.on("close", () => resume(Effect.void))
+    return Effect.sync(() => socket.destroy())
+  })
+
 describe("TLS", () => {
   it("issues certificates that its authority vouches for, and for the names asked only", () => {
     const now = Date.UTC(2026, 5, 1)
@@ -54,6 +67,64 @@ describe("TLS", () => {
     const ca = new X509Certificate(makeAuthority(now).certificate)
     assert.strictEqual(ca.validToDate.getUTCFullYear(), 2054)
   })
+
+  it.live("makes its authority anew where a kill left nothing but names of files", () =>
+    Effect.gen(function* () {
+      const dir = yield* temporaryFolder
+      const files = ["ca.crt", "ca.key"].map((name) => join(dir, "tls", name))
+      yield* opened(dir, Effect.void)
+      mkdirSync(join(dir, "tls"))
+      for (const file of files) writeFileSync(file, "")
+      yield* opened(dir, Effect.scoped(GraphServer.serveTls()))
+      for (const file of files) assert.isNotEmpty(readFileSync(file, "utf8"))
+      const made = readFileSync(files[0] ?? "", "utf8")
+      yield* opened(dir, Effect.scoped(GraphServer.serveTls()))
+      assert.strictEqual(readFileSync(files[0] ?? "", "utf8"), made)
+      assert.deepStrictEqual(readdirSync(join(dir, "tls")).toSorted(), ["ca.crt", "ca.key"])
+    })
+  )
+
+  it.live("keeps the proxy when a client breaks off where it is refused or let through", () =>
+    Effect.gen(function* () {
+      const tls = yield* GraphServer.serveTls()
+      const proxy = yield* GraphServer.serveProxy(tls)
+      for (const authority of ["example.com:443", "graph.microsoft.com:443"]) {
+        for (let n = 0; n < 20; n++) yield* resetAfterConnect(proxy, authority)
+      }
+      assert.strictEqual((yield* tunnel(proxy, "graph.microsoft.com:443")).status, 200)
+    }).pipe(Effect.provide(GraphServer.layerMemory()))
+  )
+
+  it.live("brings all of a reply to a client that reads slowly, also when the drive closes behind it", () =>
+    Effect.gen(function* () {
+      const tls = yield* GraphServer.serveTls()
+      const proxy = yield* GraphServer.serveProxy(tls)
+      const ca = readFileSync((yield* GraphServer.DriveCertificates).authorityFile, "utf8")
+      const { token } = yield* GraphServer.DriveTokens
+      const bytes = bytesOf(8 * 1024 * 1024)
+      const admin = yield* GraphServer.DriveAdmin
+      yield* admin.putFile("/large", bytes)
+      const first = yield* tunnel(proxy, "graph.microsoft.com:443")
+      const redirect = yield* exchange(
+        first.socket,
+        "graph.microsoft.com",
+        ca,
+        "/v1.0/me/drive/root:/large:/content",
+        token
+      )
+      const path = /^location: https:\/\/[^/]+(\S+)/im.exec(redirect)?.[1] ?? ""
+      const { socket } = yield* tunnel(proxy, "graph.microsoft.com:443")
+      const secure = connect({ socket, servername: "graph.microsoft.com", ca })
+      secure.write(`GET ${path} HTTP/1.1\r\nHost: graph.microsoft.com\r\nConnection: close\r\n\r\n`)
+      const slowly = Stream.fromAsyncIterable(secure, String).pipe(
+        Stream.tap(() => Effect.sleep("1 millis")),
+        Stream.map((chunk) => chunk as Buffer)
+      )
+      const reply = Buffer.concat(yield* Stream.runCollect(slowly))
+      const body = reply.subarray(reply.indexOf("\r\n\r\n") + 4)
+      assert.isTrue(body.equals(bytes), `${body.length} of ${bytes.length} bytes`)
+    }).pipe(Effect.provide(GraphServer.layerMemory()))
+  )
 
   it.live("reaches the drive as graph.microsoft.com through the proxy, and nothing else", () =>
     Effect.gen(function* () {
