@@ -6,6 +6,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Console, Effect, FileSystem, Option } from "effect"
 import * as GraphServer from "../graph-server/GraphServer.ts"
 import { failure } from "./exit.ts"
+import { absolute } from "./settings.ts"
 
 /** Which drive: `url` of its server, `dir` with its token, and the id of a further one. */
 export interface DriveOptions {
@@ -19,7 +20,10 @@ const withClient = <A, R>(
   use: (client: GraphServer.SecondClient) => Effect.Effect<A, GraphServer.SecondClientError, R>
 ) =>
   Effect.gen(function* () {
-    const path = join(dir, "token")
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+      return yield* failure("usage", `--url is ${url} and has to be what \`onemount serve\` printed: http://HOST:PORT`)
+    }
+    const path = join(absolute(dir), "token")
     const token = yield* Effect.try({
       try: () => readFileSync(path, "utf8").trim(),
       catch: () => failure("signIn", `there is no token in ${path}: --dir has to be the folder of the served drive`)
@@ -50,15 +54,16 @@ export const putCommand = Effect.fn("cli.drive.put")(function* (
   options: DriveOptions & { readonly file: string; readonly path: string }
 ) {
   const { file, path } = options
-  const size = yield* Effect.try({
-    try: () => statSync(file).size,
+  const info = yield* Effect.try({
+    try: () => statSync(file),
     catch: () => failure("usage", `${file} cannot be read`)
   })
+  if (!info.isFile()) return yield* failure("usage", `${file} is not a file`)
   const target = path.endsWith("/") ? path + basename(file) : path
   yield* withClient(options, (client) =>
     Effect.gen(function* () {
       const content = (yield* FileSystem.FileSystem).stream(file)
-      yield* client.put(target, content, size)
+      yield* client.put(target, content, info.size)
     })
   )
 })

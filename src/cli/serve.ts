@@ -1,11 +1,10 @@
 /** `onemount serve`. */
-import { resolve } from "node:path"
 import { Console, Effect, Option } from "effect"
 import * as GraphServer from "../graph-server/GraphServer.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { daemonLayer } from "./daemon.ts"
 import { failure } from "./exit.ts"
-import { portProblem, sourcesOf } from "./settings.ts"
+import { absolute, portProblem, sourcesOf } from "./settings.ts"
 
 interface Options {
   readonly dir: string
@@ -35,7 +34,7 @@ export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) 
     return yield* failure("usage", `--scenario is ${scenario} and has to be one of ${known}`)
   }
   const drive = {
-    dir: resolve(options.dir),
+    dir: absolute(options.dir),
     kind: Option.getOrUndefined(options.kind),
     ids: Option.getOrUndefined(options.ids),
     generate: Option.getOrUndefined(options.generate),
