@@ -54,6 +54,11 @@ const fileWords = [
   "日本語の文書",
   "مستند",
   "👩‍👩‍👧 family",
+  // Letters whose other case is longer, another letter, or outside the first plane; and what nobody sees.
+  "Straße ΣΊΣΥΦΟΣ",
+  "Iıİi",
+  "𠮷野 𐐀𐐨",
+  "no\u00a0break\u200b",
   ".hidden",
   "two  spaces",
   "A rather long name that somebody typed because it had to say everything about the meeting of the board"
