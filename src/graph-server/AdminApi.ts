@@ -4,9 +4,9 @@
  *
  *     GET, PUT    /_admin/scenario   {"preset": "realistic", "seed": 1}, or a whole scenario
  *     GET, POST   /_admin/faults     {"fault": "lostReply", "method": "PUT", "path": "/v1.0/me/drive/root:/a", "skip": 2}
- *     DELETE      /_admin/faults     all of them
+ *     DELETE      /_admin/faults     all of them, or /_admin/faults/lostReply those of one name
  *     GET, DELETE /_admin/requests   the newest of the request log
- *     GET         /_admin/counters   requests by status, bytes, hits of faults
+ *     GET         /_admin/counters   since the start: requests by status, bytes; hits of faults
  *     POST        /_admin/delta      {"expire": "resyncApplyDifferences"}
  *     PUT         /_admin/quota      {"total": 1000000}
  *     GET, POST   /_admin/drives     {"name": "Shared", "owner": "ada@example.org"}, or "site" for a library
@@ -14,15 +14,16 @@
  */
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { accessDenied, type ApiError, attempt, invalidRequest, itemNotFound, methodNotAllowed } from "./ApiError.ts"
-import { type Call, empty, json, makeCall, readJson } from "./Call.ts"
+import { type Call, empty, json, makeCall, readStrictJson } from "./Call.ts"
 import { DriveAdmin } from "./DriveAdmin.ts"
 import { driveIdentity, driveShape } from "./DriveItemShape.ts"
 import { Drives } from "./Drives.ts"
 import { secretEquals } from "./DriveStore.ts"
 import { DriveTokens } from "./DriveTokens.ts"
-import type { DriveRequest, DriveResponse } from "./Exchange.ts"
-import { faultCatalogue, isFaultName } from "./faultCatalogue.ts"
-import { Faults, type InjectedFault } from "./Faults.ts"
+import { type DriveRequest, type DriveResponse, resyncKinds } from "./Exchange.ts"
+import { faultCatalogue, type FaultName, isFaultName } from "./faultCatalogue.ts"
+import { withBytes, withSeconds } from "./faultParameters.ts"
+import { type Fault, Faults, type InjectedFault } from "./Faults.ts"
 import { RequestLog } from "./RequestLog.ts"
 import { isPreset, presets, Scenario } from "./Scenario.ts"
 import { Weather } from "./Weather.ts"
@@ -39,12 +40,16 @@ const FaultBody = Schema.Struct({
   fault: Schema.String,
   method: Schema.optionalKey(Schema.String),
   /** Start of the raw path. */
-  path: Schema.optionalKey(Schema.String),
+  path: Schema.optionalKey(Schema.String.check(Schema.isStartingWith("/"))),
+  /** Of what lasts or is told to wait. */
+  seconds: Count,
+  /** Where in a body, or in a session. */
+  bytes: Count,
   skip: Count,
   times: Count,
   rate: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })))
 })
-const DeltaBody = Schema.Struct({ expire: Schema.Literals(["resyncApplyDifferences", "resyncUploadDifferences"]) })
+const DeltaBody = Schema.Struct({ expire: Schema.Literals(resyncKinds) })
 const QuotaBody = Schema.Struct({ total: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e15 })) })
 
 const DriveBody = Schema.Struct({
@@ -101,13 +106,18 @@ const answer = (parts: Parts, call: Call): Reply => {
   if (isRemote === true) return Effect.fail(accessDenied("The admin API is for this machine only."))
   if (!secretEquals(token, parts.tokens.token))
     return Effect.fail(accessDenied("The admin API needs the owner's token."))
-  const handlers = resources[call.path.slice(prefix.length)]
+  const [resource = "", name, ...more] = call.path.slice(prefix.length).split("/")
+  if (name !== undefined) {
+    if (resource !== "faults" || !isFaultName(name) || more.length > 0) return Effect.fail(itemNotFound())
+    return call.request.method === "DELETE" ? cancelFaults(parts, name) : Effect.fail(methodNotAllowed())
+  }
+  const handlers = Object.hasOwn(resources, resource) ? resources[resource] : undefined
   if (handlers === undefined) return Effect.fail(itemNotFound())
   return handlers[call.request.method]?.(parts, call) ?? Effect.fail(methodNotAllowed())
 }
 
 const putScenario = Effect.fnUntraced(function* ({ weather }: Parts, call: Call) {
-  const { seed, ...wanted } = yield* readJson(call, Schema.Union([PresetBody, ScenarioBody]))
+  const { seed, ...wanted } = yield* readStrictJson(call, Schema.Union([PresetBody, ScenarioBody]))
   if ("preset" in wanted && !isPreset(wanted.preset)) {
     return yield* invalidRequest(`There is no preset '${wanted.preset}'; there are ${Object.keys(presets).join(", ")}.`)
   }
@@ -117,17 +127,18 @@ const putScenario = Effect.fnUntraced(function* ({ weather }: Parts, call: Call)
 })
 
 const postFault = Effect.fnUntraced(function* ({ faults, injected }: Parts, call: Call) {
-  const { fault: name, method, path, ...limits } = yield* readJson(call, FaultBody)
+  const { fault: name, method, path, seconds, bytes, ...limits } = yield* readStrictJson(call, FaultBody)
   if (!isFaultName(name)) {
     return yield* invalidRequest(`There is no fault '${name}'; there are ${Object.keys(faultCatalogue).join(", ")}.`)
   }
-  const named = faultCatalogue[name]
-  const own = "matches" in named ? named.matches : undefined
+  const named = yield* parametrised(name, seconds, bytes)
+  const own = ownMatch(name)
   const matches = (url: string): boolean => (own?.test(url) ?? true) && (path === undefined || url.startsWith(path))
   // A fault with a rate goes on until it is taken back.
   const endless = limits.rate === undefined ? {} : { times: Number.MAX_SAFE_INTEGER }
   const fault = yield* faults.inject({
     ...named,
+    name,
     ...(method === undefined ? {} : { method: method.toUpperCase() }),
     ...endless,
     ...limits,
@@ -137,8 +148,30 @@ const postFault = Effect.fnUntraced(function* ({ faults, injected }: Parts, call
   return json(201, { fault: name })
 })
 
+const ownMatch = (name: FaultName): RegExp | undefined => {
+  const named = faultCatalogue[name]
+  return "matches" in named ? named.matches : undefined
+}
+
+const parametrised = Effect.fnUntraced(function* (name: FaultName, seconds?: number, bytes?: number) {
+  const named: Fault = faultCatalogue[name]
+  const timed = seconds === undefined ? named : withSeconds(named, seconds)
+  if (timed === undefined) return yield* invalidRequest(`The fault '${name}' has no 'seconds'.`)
+  const placed = bytes === undefined ? timed : withBytes(timed, bytes)
+  if (placed === undefined) return yield* invalidRequest(`The fault '${name}' has no 'bytes'.`)
+  return placed
+})
+
+const cancelFaults = Effect.fnUntraced(function* ({ injected }: Parts, name: FaultName) {
+  const cancelled = injected.filter((entry) => entry.name === name)
+  yield* Effect.forEach(cancelled, ({ fault }) => fault.cancel, { discard: true })
+  const others = injected.filter((entry) => entry.name !== name)
+  injected.splice(0, injected.length, ...others)
+  return empty(204)
+})
+
 const postDrive = Effect.fnUntraced(function* ({ drives }: Parts, call: Call) {
-  const { kind, ...label } = yield* readJson(call, DriveBody)
+  const { kind, ...label } = yield* readStrictJson(call, DriveBody)
   const add = drives.add({ label, ...(kind === undefined ? {} : { kind }) })
   const { driveId } = yield* Effect.catchTag(add, "DriveFolderError", ({ message }) =>
     Effect.fail(invalidRequest(message))
@@ -150,16 +183,7 @@ const hitsOf = ({ injected }: Parts) =>
   Effect.forEach(injected, ({ name, fault }) => Effect.map(fault.hits, (hits) => ({ fault: name, hits })))
 
 const counters = Effect.fnUntraced(function* (parts: Parts) {
-  const entries = yield* parts.log.entries
-  const byStatus: Record<string, number> = {}
-  for (const { status } of entries) byStatus[String(status)] = (byStatus[String(status)] ?? 0) + 1
-  return json(200, {
-    requests: yield* parts.log.total,
-    byStatus,
-    bytesReceived: entries.reduce((sum, { received }) => sum + received, 0),
-    bytesSent: entries.reduce((sum, { sent }) => sum + sent, 0),
-    faults: yield* hitsOf(parts)
-  })
+  return json(200, { ...(yield* parts.log.counters), faults: yield* hitsOf(parts) })
 })
 
 const resources: Readonly<Record<string, Readonly<Record<string, (parts: Parts, call: Call) => Reply>>>> = {
@@ -184,7 +208,7 @@ const resources: Readonly<Record<string, Readonly<Record<string, (parts: Parts, 
   counters: { GET: counters },
   delta: {
     POST: ({ admin }, call) =>
-      readJson(call, DeltaBody).pipe(
+      readStrictJson(call, DeltaBody).pipe(
         Effect.flatMap(({ expire }) => admin.expireDeltaTokens(expire)),
         Effect.as(empty(204))
       )
@@ -203,14 +227,14 @@ const resources: Readonly<Record<string, Readonly<Record<string, (parts: Parts, 
   },
   items: {
     POST: ({ admin }, call) =>
-      readJson(call, ItemBody).pipe(
+      readStrictJson(call, ItemBody).pipe(
         Effect.flatMap(({ path, facet }) => admin.createMarker(path, facet)),
         Effect.map(({ id }) => json(201, { id }))
       )
   },
   quota: {
     PUT: ({ admin }, call) =>
-      readJson(call, QuotaBody).pipe(
+      readStrictJson(call, QuotaBody).pipe(
         Effect.flatMap(({ total }) => admin.setQuota(total)),
         Effect.as(empty(204))
       )

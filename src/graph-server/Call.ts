@@ -124,13 +124,23 @@ export const readText = Effect.fnUntraced(function* (call: Call) {
 })
 
 /** The body as JSON of a schema; 400 that names the field when it is not. An absent body counts as {}. */
-export const readJson = <A>(
+export const readJson = <A>(call: Call, schema: JsonSchema<A>): Effect.Effect<A, ApiError> =>
+  decodeBody(call, schema, "ignore")
+
+/** The same where a property that is not in the schema is a slip of somebody's, and no news from a newer client. */
+export const readStrictJson = <A>(call: Call, schema: JsonSchema<A>): Effect.Effect<A, ApiError> =>
+  decodeBody(call, schema, "error")
+
+type JsonSchema<A> = Schema.ConstraintCodec<A, unknown, never, never>
+
+const decodeBody = <A>(
   call: Call,
-  schema: Schema.ConstraintCodec<A, unknown, never, never>
+  schema: JsonSchema<A>,
+  onExcessProperty: "ignore" | "error"
 ): Effect.Effect<A, ApiError> =>
   Effect.gen(function* () {
     const text = yield* readText(call)
-    const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
+    const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema), { onExcessProperty })
     return yield* Effect.mapError(decode(text.trim() === "" ? "{}" : text), (error) =>
       invalidRequest(`The request body is not valid: ${error.message}`)
     )

@@ -44,7 +44,8 @@ const promotedProperties = new TextEncoder().encode("<promoted properties />")
 
 /** The item as the server leaves it after an upload: see DriveSettings.rewriteOffice. */
 export const rewriteOffice = (parts: DriveParts, call: Call, row: ItemRow): Effect.Effect<ItemRow, ApiError> => {
-  if (!parts.settings.rewriteOffice || row.content === null || !officeName.test(row.name)) return Effect.succeed(row)
+  const rewrites = call.quirks.rewritesOffice ?? parts.settings.rewriteOffice
+  if (!rewrites || row.content === null || !officeName.test(row.name)) return Effect.succeed(row)
   const old = parts.contents.read(row.content, { offset: 0, length: row.size })
   const size = row.size + promotedProperties.length
   return parts.contents.store(

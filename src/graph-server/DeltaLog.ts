@@ -12,12 +12,11 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { ApiError, invalidRequest } from "./ApiError.ts"
+import { decode, encode, type Position } from "./DeltaToken.ts"
 import { DriveModel } from "./DriveModel.ts"
 import { DriveStore } from "./DriveStore.ts"
+import type { ResyncKind } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
-
-/** Which advice a 410 gives: take the server's state, or upload what the server does not list. */
-export type ResyncKind = "resyncApplyDifferences" | "resyncUploadDifferences"
 
 export interface DeltaPage {
   readonly items: ReadonlyArray<ItemRow>
@@ -35,6 +34,8 @@ export interface PageOptions {
   readonly folder?: number | undefined
   /** Changes of the last so many milliseconds are not seen yet. */
   readonly lag: number
+  /** Answers any token as if it had expired. */
+  readonly resync?: ResyncKind | undefined
 }
 
 export class DeltaLog extends Context.Service<
@@ -59,26 +60,14 @@ export class DeltaLog extends Context.Service<
   )
 }
 
-/** A place in a pass: `since` is where the pass began, `at` how far it got, `upTo` where it ends. */
-interface Position {
-  readonly epoch: number
-  readonly since: number
-  readonly at: number
-  readonly upTo: number
-}
-
-const encode = ({ epoch, since, at, upTo }: Position): string =>
-  Buffer.from(`d1.${epoch}.${since}.${at}.${upTo}`).toString("base64url")
-
-const decode = (token: string): Position | undefined => {
-  const fields = /^d1\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})$/.exec(
-    Buffer.from(token, "base64url").toString("latin1")
-  )
-  if (fields === null) return undefined
-  const [, epoch, since, at, upTo] = fields.map(Number)
-  if (epoch === undefined || since === undefined || at === undefined || upTo === undefined) return undefined
-  return since <= at && at <= upTo ? { epoch, since, at, upTo } : undefined
-}
+const resyncRequired = (fresh: string, kind = "resyncApplyDifferences"): ApiError =>
+  new ApiError({
+    status: 410,
+    code: "resyncRequired",
+    message: "Resync required. Enumerate the drive again from the beginning.",
+    inner: kind,
+    headers: { location: fresh }
+  })
 
 const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Service"]): DeltaLog["Service"] => {
   const setting = db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?")
@@ -87,24 +76,16 @@ const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Serv
 
   const start = (lag: number): Position => ({ epoch: epochNow(), since: 0, at: 0, upTo: table.lastChangeBefore(lag) })
 
-  const parse = (token: string, { fresh, lag }: PageOptions): Position => {
+  const parse = (token: string, { fresh, lag, resync }: PageOptions): Position => {
+    if (resync !== undefined) throw resyncRequired(fresh, resync)
     const position = decode(token)
     if (position === undefined || position.epoch > epochNow() || position.upTo > table.lastChange()) {
       throw invalidRequest("The delta token is not valid.", "invalidParameterFormat")
     }
-    if (position.epoch < epochNow()) throw resyncRequired(fresh)
+    if (position.epoch < epochNow()) throw resyncRequired(fresh, setting.get("resync_kind")?.value)
     if (position.at < position.upTo) return position
     return { ...position, since: position.upTo, upTo: Math.max(position.upTo, table.lastChangeBefore(lag)) }
   }
-
-  const resyncRequired = (fresh: string): ApiError =>
-    new ApiError({
-      status: 410,
-      code: "resyncRequired",
-      message: "Resync required. Enumerate the drive again from the beginning.",
-      inner: setting.get("resync_kind")?.value ?? "resyncApplyDifferences",
-      headers: { location: fresh }
-    })
 
   const page: DeltaLog["Service"]["page"] = (token, options) => {
     const { limit, folder, lag } = options

@@ -6,10 +6,10 @@ import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { type ApiError, attempt, invalidRequest } from "./ApiError.ts"
 import type { ConflictBehavior, ItemTimes } from "./Change.ts"
 import { ContentFiles } from "./ContentFiles.ts"
-import { DeltaLog, type ResyncKind } from "./DeltaLog.ts"
+import { DeltaLog } from "./DeltaLog.ts"
 import { DriveModel } from "./DriveModel.ts"
 import { DriveStore } from "./DriveStore.ts"
-import type { ConnectionCut } from "./Exchange.ts"
+import type { ConnectionCut, ResyncKind } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
 
 /** An item as tests and people look at it. */

@@ -18,6 +18,8 @@ export interface ShapeContext {
   readonly shortcutTarget: (row: ItemRow) => ShortcutTarget
   /** Properties named by $select; everything when undefined. */
   readonly select: ReadonlySet<string> | undefined
+  /** Files changed after this moment have no hash yet; milliseconds since the epoch. */
+  readonly hashedUntil: number
 }
 
 /** Where a shortcut leads; the row is undefined when that item is gone, the model when its drive is not served here. */
@@ -127,8 +129,9 @@ const liveItem = (row: ItemRow, context: ShapeContext): Record<string, unknown> 
     }
   }
   if (row.facet !== null) addFacet(item, row, context)
-  else if (row.kind === "file") item["file"] = fileFacet(row, model)
-  else {
+  else if (row.kind === "file") {
+    item["file"] = row.modified > context.hashedUntil ? unhashedFacet(row) : fileFacet(row, model)
+  } else {
     item["folder"] = folderFacet(row)
     const special = specialName(row, model.table.rootId)
     if (special !== undefined) item["specialFolder"] = { name: special }
@@ -149,6 +152,8 @@ const fileFacet = ({ name, hash, content }: ItemRow, { digests }: DriveModel["Se
     hashes: { quickXorHash: hash, sha256Hash: sha256 ?? undefined, sha1Hash: sha1 ?? undefined }
   }
 }
+
+const unhashedFacet = ({ name }: ItemRow): Json => ({ mimeType: mimeType(name), hashes: {} })
 
 const folderFacet = (row: ItemRow): Json => ({ childCount: row.children })
 

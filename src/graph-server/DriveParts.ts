@@ -70,6 +70,7 @@ export const shaperFor = ({ model, settings, links, peers }: DriveParts, call: C
     webOrigin: call.request.origin,
     downloadUrl: (row, content) => links.url(call.request.origin, row, content, call.now),
     select: selectOf(call),
+    hashedUntil: call.quirks.hashDelay === undefined ? Infinity : call.now - call.quirks.hashDelay,
     shortcutTarget: ({ target }) => {
       const [driveId = "", itemId = ""] = (target ?? "").split(" ")
       const remote = peers.find(driveId)?.model

@@ -73,14 +73,15 @@ export class DriveServer extends Context.Service<
       ): Effect.fn.Return<DriveResponse, ConnectionCut> {
         if (isAdmin(request.url)) return yield* admin.handle(request)
         const entry = log.open(request)
-        const respond = (paced: DriveRequest) =>
-          withFault(faults.take(paced), countReceived(paced, entry), { answer, bumpTag })
+        const respond = (paced: DriveRequest) => {
+          const hit = faults.take(paced)
+          if (hit !== undefined) entry.befall(hit.name)
+          return withFault(hit, countReceived(paced, entry), { answer, bumpTag })
+        }
         return yield* weather.around(request, respond).pipe(
           Effect.map((response) => finish(request, response, entry)),
           Effect.onError((cause) =>
-            Effect.sync(() => {
-              entry.status = Cause.hasInterruptsOnly(cause) ? "interrupted" : "cut"
-            })
+            Effect.sync(() => entry.end(Cause.hasInterruptsOnly(cause) ? "interrupted" : "cut"))
           )
         )
       })
@@ -149,19 +150,19 @@ const unforeseen = (cause: Cause.Cause<never>, ids: RequestIds, now: number): Ef
 
 const countReceived = (request: DriveRequest, entry: OpenEntry): DriveRequest => ({
   ...request,
-  body: Stream.tap(request.body, (chunk) => Effect.sync(() => (entry.received += chunk.length)))
+  body: Stream.tap(request.body, (chunk) => Effect.sync(() => entry.receive(chunk.length)))
 })
 
 /** Logs the reply as far as it was sent; a reply to HEAD has no body. */
 const finish = (request: DriveRequest, response: DriveResponse, entry: OpenEntry): DriveResponse => {
-  entry.status = response.status
+  entry.end(response.status)
   const { body } = response
   if (request.method === "HEAD") return { ...response, body: new Uint8Array(0) }
   if (body instanceof Uint8Array) {
-    entry.sent = body.length
+    entry.send(body.length)
     return response
   }
-  const counted = Stream.tap(body, (chunk) => Effect.sync(() => (entry.sent += chunk.length)))
-  const marked = Stream.onError(counted, () => Effect.sync(() => (entry.status = "cut")))
+  const counted = Stream.tap(body, (chunk) => Effect.sync(() => entry.send(chunk.length)))
+  const marked = Stream.onError(counted, () => Effect.sync(() => entry.end("cut")))
   return { ...response, body: marked }
 }

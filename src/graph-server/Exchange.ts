@@ -4,6 +4,16 @@ import { Schema, type Stream } from "effect"
 /** Header names in lower case. */
 export type HeaderRecord = Readonly<Record<string, string>>
 
+/** What a 410 says: take the server's state, or upload what the server does not list; each has two names. */
+export const resyncKinds = [
+  "resyncApplyDifferences",
+  "resyncUploadDifferences",
+  "resyncChangesApplyDifferences",
+  "resyncChangesUploadDifferences"
+] as const
+
+export type ResyncKind = (typeof resyncKinds)[number]
+
 /** What a fault makes the drive do differently for one request. */
 export interface Quirks {
   /** Shows things as they were so many milliseconds ago: delta and search. */
@@ -14,6 +24,16 @@ export interface Quirks {
   readonly subscriptionLifetime?: number
   /** Items on a page, whatever was asked for. */
   readonly pageLimit?: number
+  /** Delta says that its token is too old, in one of the ways it has to say so. */
+  readonly resync?: ResyncKind
+  /** Files that were changed within the last so many milliseconds have no hash yet. */
+  readonly hashDelay?: number
+  /** The upload session is over before its request is looked at. */
+  readonly endsSession?: boolean
+  /** The last fragment finds its name taken; the bytes stay, as with any such conflict. */
+  readonly refusesCommit?: boolean
+  /** The server changes an Office file after its upload (DriveSettings.rewriteOffice). */
+  readonly rewritesOffice?: boolean
   /** Keeps the part of an upload fragment that arrived, although the connection broke. */
   readonly keepsPart?: boolean
   /** A download URL leads to what the item holds now, not to what it held when the URL was made. */

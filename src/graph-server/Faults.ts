@@ -4,6 +4,7 @@
  */
 import { Context, Deferred, type Duration, Effect, Layer } from "effect"
 import type { DriveRequest, HeaderRecord, Quirks } from "./Exchange.ts"
+import { type FragmentRange, parseFragmentRange } from "./FragmentRange.ts"
 import { Weather } from "./Weather.ts"
 
 export type PageEdit =
@@ -12,9 +13,11 @@ export type PageEdit =
   | "reverse"
   | "lose"
   | "noPath"
-  | "noHash"
+  | "noEmptyHash"
   | "noCTag"
   | "noDescendants"
+  | "oldLink"
+  | "brokenLink"
   | "twoRanges"
   | "driveIdCase"
   | "driveIdShort"
@@ -43,10 +46,11 @@ export type FaultAction =
   /** Answers as if the request had no Range. */
   | { readonly _tag: "IgnoreRange" }
   /**
-   * Changes a JSON page: `repeat` shows its first item again at the end, `empty` shows nothing and links to the same
-   * page, `reverse` turns the order round, `lose` leaves out the last item, `noPath`, `noHash` and `noCTag` leave out
-   * properties, `noDescendants` leaves out what was deleted with the folder it was in, `twoRanges` splits what an upload
-   * session expects next, `driveIdCase` and `driveIdShort` write the drive's id in other ways.
+   * Changes a JSON page: `repeat` shows its first item but the root again at the end, `empty` shows nothing and links to
+   * the same page, `reverse` turns the order round, `lose` leaves out the last item, `noPath` and `noCTag` leave out
+   * properties, `noEmptyHash` the hashes of empty files, `noDescendants` what was deleted with the folder it was in;
+   * `oldLink` gives the link that was asked for as the next one, `brokenLink` one with a token that is none, `twoRanges`
+   * splits what an upload session expects next, `driveIdCase` and `driveIdShort` write the drive's id in other ways.
    */
   | { readonly _tag: "EditPage"; readonly edit: PageEdit }
   /** Changes what the drive does with this one request. */
@@ -64,10 +68,14 @@ export type FaultAction =
 
 /** Which requests shall go wrong, and how. */
 export interface Fault {
-  /** Upper case; any method when absent. */
-  readonly method?: string
+  /** What the request log calls it; default the tag of its action. */
+  readonly name?: string
+  /** Upper case, one or several; any method when absent. */
+  readonly method?: string | ReadonlyArray<string>
   /** Looks at the raw path with its query; any path when absent. */
   readonly matches?: RegExp | ((url: string) => boolean)
+  /** Of upload fragments, only those for which this holds. */
+  readonly fragment?: (range: FragmentRange) => boolean
   /** Only parts of a batch. */
   readonly onlyParts?: boolean
   /** How many requests it befalls. Default 1. */
@@ -93,6 +101,7 @@ export interface InjectedFault {
 
 /** A fault that befalls one request. `released` is what `Hang` waits for. */
 export interface FaultHit {
+  readonly name: string
   readonly action: FaultAction
   readonly released: Effect.Effect<void>
 }
@@ -122,8 +131,16 @@ interface Armed {
   readonly gate: Deferred.Deferred<void>
 }
 
+const hasMethod = ({ method }: Fault, request: DriveRequest): boolean =>
+  method === undefined || (typeof method === "string" ? method === request.method : method.includes(request.method))
+
+const hasFragment = ({ fragment }: Fault, { headers }: DriveRequest): boolean => {
+  const range = fragment === undefined ? undefined : parseFragmentRange(headers["content-range"])
+  return range === undefined || fragment === undefined || fragment(range)
+}
+
 const applies = ({ fault, left }: Armed, request: DriveRequest): boolean => {
-  if (left === 0 || (fault.method !== undefined && fault.method !== request.method)) return false
+  if (left === 0 || !hasMethod(fault, request) || !hasFragment(fault, request)) return false
   if (fault.onlyParts === true && request.isPart !== true) return false
   // Pushes are no requests: only what is made for them befalls them.
   if (request.method === "PUSH" && fault.method !== "PUSH") return false
@@ -167,7 +184,8 @@ const makeFaults = (random: () => number): Faults["Service"] => {
         entry.hits++
         if (entry.left === 0) armed.delete(entry)
         Deferred.doneUnsafe(entry.hit, Effect.void)
-        return { action: entry.fault.action, released: Deferred.await(entry.gate) }
+        const { action, name = action._tag } = entry.fault
+        return { name, action, released: Deferred.await(entry.gate) }
       }
       return undefined
     }

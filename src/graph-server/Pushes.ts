@@ -26,19 +26,20 @@ export class Pushes extends Context.Service<
           const request = { method: "PUSH", origin: "", url: push, headers: {}, body: Stream.empty }
           const entry = log.open(request)
           const hit = faults.take(request)
+          if (hit !== undefined) entry.befall(hit.name)
           if (hit?.action._tag === "Refuse") {
-            entry.status = "cut"
+            entry.end("cut")
             return yield* new ConnectionCut({ message: "The connection was broken by a scripted fault." })
           }
           if (hit?.action._tag === "DropReply") {
-            entry.status = "cut"
+            entry.end("cut")
             return
           }
           if (hit?.action._tag === "Delay") yield* Effect.sleep(hit.action.duration)
           if (hit?.action._tag === "Hang") yield* hit.released
           yield* send
           if (hit?.action._tag === "Repeat") yield* send
-          entry.status = 200
+          entry.end(200)
         })
       })
     })

@@ -167,7 +167,8 @@ export const getDelta = (
       limit: call.quirks.pageLimit ?? topOf(call, parts.settings.pageSize),
       fresh,
       folder: row.parent === null ? undefined : row.id,
-      lag: call.quirks.lag ?? 0
+      lag: call.quirks.lag ?? 0,
+      resync: call.quirks.resync
     })
     const listed = page.items.filter((item) => isListed(parts, call, item))
     const link = linkWith(call, "token", page.token)

@@ -7,8 +7,10 @@ import { Schema } from "effect"
 const Latency = Schema.Struct({
   /** Half of the calls take at most this long. */
   median: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 600_000 })),
-  /** 95 of a hundred take at most this long; the tail is log-normal. */
-  p95: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 600_000 }))
+  /** 95 of a hundred take at most this long; in between it is log-normal. */
+  p95: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 600_000 })),
+  /** 99 of a hundred: a tail that is longer than log-normal. Absent continues as before. */
+  p99: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 600_000 })))
 })
 
 const Throttle = Schema.Struct({
@@ -25,13 +27,15 @@ const Throttle = Schema.Struct({
 export const Scenario = Schema.Struct({
   /** Calls for metadata and changes. */
   metadata: Latency,
-  /** First pages of delta, per item; later ones count as metadata. */
+  /** Pages of a delta that lists everything, per item asked for; those of changes count as metadata. */
   enumerationPerItem: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 60_000 })),
   /** Until the first byte of a download or the first of an upload is taken. */
   transfer: Latency,
   /** 0 is unlimited. */
   downloadRate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e12 })),
   uploadRate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e12 })),
+  /** Of all connections together, both ways. Absent or 0 is unlimited. */
+  totalRate: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e12 }))),
   /** A change shows in delta after a random time of at most so many milliseconds. */
   visibility: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3_600_000 }))),
   throttle: Schema.NullOr(Throttle)
@@ -55,11 +59,12 @@ export const presets = {
   },
   /** The public service on a good line, as reported. */
   realistic: {
-    metadata: { median: 120, p95: 400 },
+    metadata: { median: 120, p95: 400, p99: 1500 },
     enumerationPerItem: 8,
     transfer: { median: 200, p95: 600 },
     downloadRate: 7 * mebibyte,
     uploadRate: 2.5 * mebibyte,
+    totalRate: 30 * mebibyte,
     visibility: 3_000,
     throttle: { unitsPerMinute: 1250, retryAfter: 30 }
   },

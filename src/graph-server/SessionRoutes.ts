@@ -7,8 +7,9 @@ import type { ContentTarget } from "./Change.ts"
 import { rewriteOffice } from "./ContentRoutes.ts"
 import { timestamp } from "./DriveItemShape.ts"
 import { conditionsOf, contentTarget, type DriveParts, itemReply } from "./DriveParts.ts"
+import { type FragmentRange, parseFragmentRange } from "./FragmentRange.ts"
 import type { ItemAddress } from "./Routing.ts"
-import type { Completed, FragmentRange, SessionStatus } from "./UploadSessions.ts"
+import type { Completed, SessionStatus } from "./UploadSessions.ts"
 
 export const createSession = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
   const body = yield* readJson(call, SessionBody)
@@ -45,7 +46,8 @@ export const putFragment = Effect.fnUntraced(function* (parts: DriveParts, call:
   const length = contentLength(call)
   if (length === undefined && call.request.headers["transfer-encoding"] === undefined) return yield* lengthRequired()
   const keepsPart = call.quirks.keepsPart ?? parts.settings.keepPartialFragments
-  const outcome = yield* parts.sessions.put(id, { range, body: call.request.body, length, keepsPart })
+  const refusesCommit = call.quirks.refusesCommit ?? false
+  const outcome = yield* parts.sessions.put(id, { range, body: call.request.body, length, keepsPart, refusesCommit })
   if (outcome._tag === "Accepted") return json(202, progress(outcome.status, call))
   return yield* completed(parts, call, outcome)
 })
@@ -80,12 +82,12 @@ const named = (target: ContentTarget, name: string | undefined): ContentTarget =
   "item" in target || name === undefined ? target : { ...target, name }
 
 const fragmentRange = (header: string | undefined): FragmentRange => {
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header ?? "")
-  if (match === null)
+  const range = parseFragmentRange(header)
+  if (range === undefined)
     throw invalidRequest("Content-Range has to be 'bytes first-last/total'.", "invalidParameterFormat")
-  const [start = 0, end = 0, total = 0] = match.slice(1).map(Number)
+  const { start, end, total } = range
   if (end < start || end >= total) throw invalidRequest("Content-Range contradicts itself.", "invalidParameterFormat")
-  return { start, end, total }
+  return range
 }
 
 export const deleteSession = (parts: DriveParts, id: string) => Effect.as(parts.sessions.cancel(id), empty(204))

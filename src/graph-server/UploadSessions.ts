@@ -8,13 +8,22 @@
  */
 import { randomBytes } from "node:crypto"
 import { Clock, Context, Effect, Layer, Semaphore, Stream } from "effect"
-import { type ApiError, attempt, invalidRange, invalidRequest, itemNotFound, tooLarge } from "./ApiError.ts"
+import {
+  type ApiError,
+  attempt,
+  invalidRange,
+  invalidRequest,
+  itemNotFound,
+  nameAlreadyExists,
+  tooLarge
+} from "./ApiError.ts"
 import type { ConflictBehavior, ContentTarget } from "./Change.ts"
 import { ContentFiles } from "./ContentFiles.ts"
 import type { ContentHash } from "./ContentHash.ts"
 import { DriveModel } from "./DriveModel.ts"
 import { DriveSettings } from "./DriveSettings.ts"
 import { DriveStore } from "./DriveStore.ts"
+import type { FragmentRange } from "./FragmentRange.ts"
 import type { ItemRow } from "./ItemTable.ts"
 import { changeOf, makeSessionTable, type NewSession, type SessionRow, targetOf } from "./SessionTable.ts"
 
@@ -27,13 +36,6 @@ export interface SessionStatus {
   readonly total: number | undefined
 }
 
-/** Content-Range of a fragment: bytes `start` up to and including `end` of `total`. */
-export interface FragmentRange {
-  readonly start: number
-  readonly end: number
-  readonly total: number
-}
-
 export interface Fragment {
   readonly range: FragmentRange
   readonly body: Stream.Stream<Uint8Array, unknown>
@@ -41,6 +43,8 @@ export interface Fragment {
   readonly length: number | undefined
   /** Keeps what arrived of a fragment that breaks off. */
   readonly keepsPart: boolean
+  /** Answers the last fragment as if the name had been taken meanwhile. */
+  readonly refusesCommit: boolean
 }
 
 export interface CommitTarget {
@@ -197,7 +201,8 @@ const makeUploadSessions = (
     if (received === range.total && row.deferred === 0) {
       // A refused target does not come back by sending the fragment again; after any other failure it may be.
       const kept = ({ status }: ApiError) => (status === 409 || status === 412 ? record(received) : Effect.void)
-      return yield* Effect.uninterruptible(Effect.tapError(complete(row, received, hash), kept))
+      const completion = fragment.refusesCommit ? nameAlreadyExists() : complete(row, received, hash)
+      return yield* Effect.uninterruptible(Effect.tapError(completion, kept))
     }
     yield* record(received)
     return { _tag: "Accepted" as const, status: { id, expires, received, total: range.total } }

@@ -159,7 +159,12 @@ const refuseItem = (method: string, resource: string): Reply => {
   return Effect.fail(invalidRequest(`Resource not found for the segment '${resource}'.`, "invalidPath"))
 }
 
-const handleUpload = (parts: DriveParts, call: Call, id: string): Reply => {
+const handleUpload = (parts: DriveParts, call: Call, id: string): Reply =>
+  call.quirks.endsSession === true
+    ? Effect.andThen(Effect.ignore(parts.sessions.cancel(id)), answerUpload(parts, call, id))
+    : answerUpload(parts, call, id)
+
+const answerUpload = (parts: DriveParts, call: Call, id: string): Reply => {
   switch (methodOf(call)) {
     case "PUT":
       return putFragment(parts, call, id)

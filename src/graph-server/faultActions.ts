@@ -36,10 +36,10 @@ export const withFault = (
     case "EditPage":
       return Effect.map(answered, (response) => editPage(response, action, request.origin + request.url))
     case "Quirk":
-      return answer({ ...request, quirks: action.quirks })
+      return answer({ ...request, quirks: { ...request.quirks, ...action.quirks } })
     case "TruncateBody": {
       const body = truncate(request.body, action.bytes)
-      const kept = answer({ ...request, body, quirks: { keepsPart: true } })
+      const kept = answer({ ...request, body, quirks: { ...request.quirks, keepsPart: true } })
       return Effect.andThen(kept, cut("The request was cut"))
     }
     case "BumpTag":

@@ -1,6 +1,7 @@
 /** Faults by name: what the public service has been seen to do. Each says which requests it befalls by itself. */
-import type { Quirks } from "./Exchange.ts"
+import type { Quirks, ResyncKind } from "./Exchange.ts"
 import type { Fault, PageEdit } from "./Faults.ts"
+import type { FragmentRange } from "./FragmentRange.ts"
 
 const error = (code: string, inner?: string) => ({
   error: {
@@ -11,34 +12,36 @@ const error = (code: string, inner?: string) => ({
 })
 
 const api = /^\/v1\.0\//
+/** What changes things one by one. */
+const items = /^\/v1\.0\/(?!(\$|%24)batch|subscriptions)/
 const delta = /\/delta(\(|\?|$)/
+/** Only with a token that can be too old. */
+const oldDelta = /\/delta(\?.*[?&]|\?|\()token=(?!'?latest|&|$)/
 const upload = /^\/transfer\/(drives\/\d+\/)?upload\//
 const download = /^\/transfer\/(drives\/\d+\/)?download\//
 const children = /\/children(\?|$)/
+/** Replies that show the item a content was put into. */
+const uploaded = /\/content(\?|$)|^\/transfer\/(drives\/\d+\/)?upload\//
+/** Refused by the file store as well as by the API. */
+const downloaded = /\/content(\?|$)|^\/transfer\/(drives\/\d+\/)?download\//
+const shown = /^\/v1\.0\/|^\/transfer\/(drives\/\d+\/)?upload\//
 const search = /\/search\(/
 const socketEvent = { method: "PUSH", matches: /^\/push\/socket\/event/ } as const
 const anyEvent = { method: "PUSH", matches: /^\/push\/\w+\/event/ } as const
 
 const minute = 60_000
 
-type Named = Pick<Fault, "method" | "action" | "onlyParts"> & { readonly matches?: RegExp }
+const isLast = ({ end, total }: FragmentRange): boolean => end === total - 1
 
-const gone = (inner: string): Named => ({
-  method: "GET",
-  matches: delta,
-  action: {
-    _tag: "Respond",
-    status: 410,
-    headers: { location: "/v1.0/me/drive/root/delta" },
-    body: error("resyncRequired", inner)
-  }
-})
+type Named = Pick<Fault, "method" | "action" | "onlyParts" | "fragment"> & { readonly matches?: RegExp }
 
 const respond = (status: number, code: string, headers: Record<string, string> = {}, inner?: string) =>
   ({ _tag: "Respond", status, headers, body: error(code, inner) }) as const
 
 const edit = (edit: PageEdit) => ({ _tag: "EditPage", edit }) as const
 const quirk = (quirks: Quirks) => ({ _tag: "Quirk", quirks }) as const
+
+const gone = (resync: ResyncKind): Named => ({ method: "GET", matches: oldDelta, action: quirk({ resync }) })
 
 const service = {
   throttled: {
@@ -57,7 +60,7 @@ const service = {
   refusedConnection: { action: { _tag: "Refuse" } },
   lostReply: { action: { _tag: "DropReply" } },
   slow: { action: { _tag: "Delay", duration: "5 seconds" } },
-  bandwidthExceeded: { matches: /\/content|^\/transfer\//, action: respond(509, "activityLimitReached") },
+  bandwidthExceeded: { matches: /\/content(\?|$)|^\/transfer\//, action: respond(509, "activityLimitReached") },
   clockAhead: { action: quirk({ skew: 5 * minute }) },
   clockBehind: { action: quirk({ skew: -5 * minute }) },
   expiredToken: { matches: api, action: respond(401, "InvalidAuthenticationToken") },
@@ -72,6 +75,8 @@ const service = {
 const listings = {
   deltaGoneApply: gone("resyncApplyDifferences"),
   deltaGoneUpload: gone("resyncUploadDifferences"),
+  deltaGoneChangesApply: gone("resyncChangesApplyDifferences"),
+  deltaGoneChangesUpload: gone("resyncChangesUploadDifferences"),
   deltaTimeout: { method: "GET", matches: delta, action: { _tag: "Html", status: 504 } },
   deltaLag: { method: "GET", matches: delta, action: quirk({ lag: 4_000 }) },
   deltaLagLong: { method: "GET", matches: delta, action: quirk({ lag: 5 * minute }) },
@@ -81,25 +86,36 @@ const listings = {
   deltaChildFirst: { method: "GET", matches: delta, action: edit("reverse") },
   deltaWithoutPath: { method: "GET", matches: delta, action: edit("noPath") },
   deltaWithoutCTag: { method: "GET", matches: delta, action: edit("noCTag") },
+  deltaLinkOld: { method: "GET", matches: delta, action: edit("oldLink") },
+  deltaLinkBroken: { method: "GET", matches: delta, action: edit("brokenLink") },
   deltaFolderOnly: { method: "GET", matches: delta, action: edit("noDescendants") },
   childrenLoseOne: { method: "GET", matches: children, action: edit("lose") },
   childrenRepeatOne: { method: "GET", matches: children, action: edit("repeat") },
   childrenShortPage: { method: "GET", matches: children, action: quirk({ pageLimit: 1 }) },
   searchLag: { method: "GET", matches: search, action: quirk({ lag: 5 * minute }) },
-  hashAbsent: { method: "GET", matches: api, action: edit("noHash") },
+  itemNotFoundYet: { method: "GET", matches: items, action: respond(404, "itemNotFound") },
+  hashAbsent: { matches: shown, action: quirk({ hashDelay: minute }) },
+  hashAbsentOnEmpty: { matches: shown, action: edit("noEmptyHash") },
   driveIdCase: { matches: api, action: edit("driveIdCase") },
   driveIdShort: { matches: api, action: edit("driveIdShort") }
 } as const satisfies Record<string, Named>
 
 const transfers = {
-  sessionExpired: { matches: upload, action: respond(404, "itemNotFound", {}, "uploadSessionNotFound") },
-  sessionConflict: { method: "PUT", matches: upload, action: respond(409, "nameAlreadyExists") },
+  sessionExpired: { matches: upload, action: quirk({ endsSession: true }) },
+  sessionUnauthorized: { matches: upload, action: respond(401, "unauthenticated") },
+  sessionConflict: { method: "PUT", matches: upload, fragment: isLast, action: quirk({ refusesCommit: true }) },
   sessionOverlap: { method: "PUT", matches: upload, action: respond(416, "invalidRange", {}, "fragmentOverlap") },
   authorizationRefused: { matches: /^\/transfer\//, action: quirk({ refusesAuthorization: true }) },
   sessionTwoRanges: { matches: upload, action: edit("twoRanges") },
   fragmentPartlyKept: { method: "PUT", matches: upload, action: { _tag: "TruncateBody", bytes: 100_000 } },
-  uploadErrorAfterCommit: { method: "PUT", matches: upload, action: { _tag: "RespondAfter", status: 500 } },
-  tagBump: { matches: /\/content|^\/transfer\/(drives\/\d+\/)?upload\//, action: { _tag: "BumpTag" } },
+  uploadErrorAfterCommit: {
+    method: "PUT",
+    matches: upload,
+    fragment: isLast,
+    action: { _tag: "RespondAfter", status: 500 }
+  },
+  officeRewritten: { method: "PUT", matches: uploaded, fragment: isLast, action: quirk({ rewritesOffice: true }) },
+  tagBump: { method: "PUT", matches: uploaded, fragment: isLast, action: { _tag: "BumpTag" } },
   quotaReached: { method: "POST", matches: /\/createUploadSession/, action: respond(507, "quotaLimitReached") },
   downloadExpired: { method: "GET", matches: download, action: { _tag: "Html", status: 401 } },
   downloadForbidden: { method: "GET", matches: download, action: { _tag: "Html", status: 403 } },
@@ -108,9 +124,17 @@ const transfers = {
   downloadCut: { method: "GET", matches: download, action: { _tag: "CutBody", bytes: 1000 } },
   downloadCorrupt: { method: "GET", matches: download, action: { _tag: "CorruptByte", offset: 0 } },
   downloadChanged: { method: "GET", matches: download, action: quirk({ currentContent: true }) },
-  malware: { method: "GET", matches: /\/content/, action: respond(403, "malwareDetected") },
-  locked: { method: "PATCH", matches: api, action: respond(423, "resourceLocked") },
-  readOnly: { method: "PUT", matches: /\/content/, action: respond(403, "accessDenied", {}, "serviceReadOnly") }
+  malware: {
+    method: "GET",
+    matches: downloaded,
+    action: respond(403, "malwareDetected", { "x-virus-infected": "1" })
+  },
+  locked: { method: ["PUT", "PATCH", "DELETE"], matches: items, action: respond(423, "resourceLocked") },
+  readOnly: {
+    method: ["POST", "PUT", "PATCH", "DELETE"],
+    matches: items,
+    action: respond(403, "accessDenied", {}, "serviceReadOnly")
+  }
 } as const satisfies Record<string, Named>
 
 const pushes = {

@@ -47,7 +47,10 @@ const respellId = (page: Json, change: (id: string) => string): Json => {
 }
 
 const edits: Readonly<Record<Edit, (page: Json, url: string) => Json>> = {
-  repeat: (page) => ({ ...page, value: [...listOf(page), ...listOf(page).slice(0, 1)] }),
+  repeat: (page) => {
+    const items = listOf(page)
+    return { ...page, value: [...items, ...items.filter((item) => !("root" in item)).slice(0, 1)] }
+  },
   empty: (page, url) => {
     const { "@odata.deltaLink": _, ...rest } = page
     return { ...rest, "@odata.nextLink": url, value: [] }
@@ -78,8 +81,17 @@ const edits: Readonly<Record<Edit, (page: Json, url: string) => Json>> = {
   },
   driveIdCase: (page) => respellId(page, (id) => (id.startsWith("b!") ? id : id.toUpperCase())),
   driveIdShort: (page) => respellId(page, (id) => id.replace(/^0+/, "")),
-  noHash: (page) =>
-    everywhere(page, (item) => ("file" in item ? { ...item, file: { ...(item["file"] as Json), hashes: {} } } : item))
+  oldLink: (page, url) => ("@odata.deltaLink" in page ? { ...page, "@odata.deltaLink": url } : page),
+  brokenLink: (page) => {
+    const link = page["@odata.deltaLink"]
+    return typeof link === "string"
+      ? { ...page, "@odata.deltaLink": link.replace(/token=[^&]*/, "token=broken") }
+      : page
+  },
+  noEmptyHash: (page) =>
+    everywhere(page, (item) =>
+      "file" in item && item["size"] === 0 ? { ...item, file: { ...(item["file"] as Json), hashes: {} } } : item
+    )
 }
 
 /** The body as it is when the connection breaks after `bytes` bytes of it. */

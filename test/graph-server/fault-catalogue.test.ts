@@ -14,6 +14,8 @@ const download = Effect.flatMap(get(`${root}:/f:/content`), ({ headers }) => get
 const upload = Effect.flatMap(post(`${root}:/s:/createUploadSession`, {}), ({ body }) =>
   put(body.uploadUrl, bytesOf(1000), { headers: { "content-range": "bytes 0-999/1000" } })
 )
+/** A first delta, and one with its link. */
+const continued = Effect.flatMap(get(`${root}/delta`), ({ body }) => get(body["@odata.deltaLink"] ?? ""))
 const token = call("POST", `${GraphServer.origin}/common/oauth2/v2.0/token`, { body: "grant_type=none" })
 const batch = post("/$batch", { requests: [{ id: "1", method: "GET", url: "/me" }] })
 
@@ -41,8 +43,12 @@ const probes: Readonly<Record<GraphServer.FaultName, Probe>> = {
   expiredToken: get("/me"),
   signInRevoked: token,
   signInUnavailable: token,
-  deltaGoneApply: get(`${root}/delta`),
-  deltaGoneUpload: get(`${root}/delta`),
+  deltaGoneApply: continued,
+  deltaGoneUpload: continued,
+  deltaGoneChangesApply: continued,
+  deltaGoneChangesUpload: continued,
+  deltaLinkOld: get(`${root}/delta`),
+  deltaLinkBroken: get(`${root}/delta`),
   deltaTimeout: get(`${root}/delta`),
   deltaLag: get(`${root}/delta`),
   deltaLagLong: get(`${root}/delta`),
@@ -58,15 +64,19 @@ const probes: Readonly<Record<GraphServer.FaultName, Probe>> = {
   childrenShortPage: get(`${root}/children`),
   searchLag: get(`${root}/search(q='f')`),
   authorizationRefused: download,
+  itemNotFoundYet: get(`${root}:/f`),
   hashAbsent: get(`${root}:/f`),
+  hashAbsentOnEmpty: get(`${root}:/f`),
   driveIdCase: get(`${root}:/f`),
   driveIdShort: get(`${root}:/f`),
   sessionExpired: upload,
+  sessionUnauthorized: upload,
   sessionConflict: upload,
   sessionOverlap: upload,
   sessionTwoRanges: upload,
   fragmentPartlyKept: upload,
   uploadErrorAfterCommit: upload,
+  officeRewritten: put(`${root}:/g.docx:/content`, "g"),
   tagBump: put(`${root}:/g:/content`, "g"),
   quotaReached: post(`${root}:/s:/createUploadSession`, {}),
   downloadExpired: download,

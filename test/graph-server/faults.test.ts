@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { drive, get, put } from "./api.ts"
+import { admin, drive, get, put } from "./api.ts"
 
 const path = "/me/drive/root:/file.txt"
 
@@ -93,6 +93,31 @@ describe("faults", () => {
       yield* log.clear
       assert.deepStrictEqual(yield* log.entries, [])
       assert.strictEqual(yield* log.total, 3)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("count on when the request log has forgotten", () =>
+    Effect.gen(function* () {
+      const log = yield* GraphServer.RequestLog
+      const request = { method: "GET", origin: "", url: "/v1.0/me", headers: {}, body: Stream.empty }
+      const slow = log.open(request)
+      for (let n = 0; n < 25_000; n++) {
+        const entry = log.open(request)
+        entry.receive(1)
+        entry.send(2)
+        entry.end(n % 5 === 0 ? 429 : 200)
+      }
+      assert.isBelow((yield* log.entries).length, 20_001)
+      slow.send(10)
+      yield* log.clear
+      const sums = { requests: 25_001, bytesReceived: 25_000, bytesSent: 50_010 }
+      const byStatus = { 200: 20_000, 429: 5000, pending: 1 }
+      assert.deepStrictEqual(yield* log.counters, { ...sums, byStatus })
+      slow.end(200)
+      slow.end("cut")
+      assert.deepStrictEqual(yield* log.counters, { ...sums, byStatus: { 200: 20_000, 429: 5000, cut: 1 } })
+      const { text } = yield* admin("GET", "counters")
+      assert.deepInclude(JSON.parse(text), sums)
     }).pipe(Effect.provide(drive()))
   )
 })
