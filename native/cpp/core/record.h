@@ -41,6 +41,11 @@ class Record {
   }
   Record& text(std::string_view value) { return bytes(value.data(), value.size()); }
 
+  /// The number of the request, which is a field of the record as well.
+  Record& request(uint64_t id) {
+    id_ = id;
+    return integer(id);
+  }
   /// Keeps the record behind those with the same key that are queued before it. May be called several times.
   Record& after(uint64_t key) {
     keys_.push_back(key);
@@ -53,6 +58,8 @@ class Record {
   }
 
   Op op() const { return op_; }
+  /// 0 for what is no request.
+  uint64_t id() const { return id_; }
   Lane lane() const { return lane_; }
   const std::vector<uint64_t>& keys() const { return keys_; }
   size_t words() const { return words_.size(); }
@@ -64,6 +71,7 @@ class Record {
  private:
   Op op_;
   Lane lane_;
+  uint64_t id_ = 0;
   std::vector<uint64_t> words_;
   std::vector<uint64_t> keys_;
 };

@@ -85,17 +85,18 @@ void RequestQueue::enterLines(Waiting* waiting) {
   }
 }
 
-// Only called for a record that is the first in all of its lines.
 void RequestQueue::leaveLines(Waiting* waiting) {
   for (Place& place : waiting->places) {
-    if (place.after == nullptr) {
-      lines_.erase(place.key);
-      continue;
+    const auto found = lines_.find(place.key);
+    Line& line = found->second;
+    (place.before == nullptr ? line.first : place.before->after) = place.after;
+    (place.after == nullptr ? line.last : place.after->before) = place.before;
+    if (line.first == nullptr) {
+      lines_.erase(found);
+    } else if (place.before == nullptr) {
+      Waiting* const follower = place.after->owner;
+      if (--follower->blocked == 0) ready(follower->lane).append(follower);
     }
-    lines_[place.key].first = place.after;
-    place.after->before = nullptr;
-    Waiting* const follower = place.after->owner;
-    if (--follower->blocked == 0) ready(follower->lane).append(follower);
   }
 }
 
@@ -163,6 +164,34 @@ size_t RequestQueue::takeLocked(uint64_t* out, size_t capacity, size_t limit,
   size_.store(depth_.all.now, std::memory_order_relaxed);
   if (wasFull && depth_.all.now < limit_) room_.notify_all();
   return used;
+}
+
+RequestQueue::Waiting* RequestQueue::find(uint64_t id) const {
+  for (const Ready& lane : ready_) {
+    for (Waiting* waiting = lane.first; waiting != nullptr; waiting = waiting->after) {
+      if (waiting->record.id() == id) return waiting;
+    }
+  }
+  for (const auto& [key, line] : lines_) {
+    for (const Place* place = line.first; place != nullptr; place = place->after) {
+      if (place->owner->record.id() == id) return place->owner;
+    }
+  }
+  return nullptr;
+}
+
+bool RequestQueue::takeBack(uint64_t id) {
+  std::unique_ptr<Waiting> taken;
+  std::lock_guard lock(mutex_);
+  taken.reset(find(id));
+  if (taken == nullptr) return false;
+  if (taken->blocked == 0) ready(taken->lane).remove(taken.get());
+  leaveLines(taken.get());
+  count(taken->lane, -1);
+  depth_.all.now -= 1;
+  size_.store(depth_.all.now, std::memory_order_relaxed);
+  room_.notify_all();
+  return true;
 }
 
 size_t RequestQueue::take(uint64_t* out, size_t capacity, size_t limit) {

@@ -46,6 +46,8 @@ class RequestQueue {
   RequestQueue& operator=(const RequestQueue&) = delete;
 
   void push(Record record);
+  /// Takes a request out that waits still, so that nobody hears of it; whether it was there. O(what waits).
+  bool takeBack(uint64_t id);
   /// Packs up to `limit` records into `capacity` words at `out`; returns the words used. A record that does not fit
   /// stays for the next call.
   size_t take(uint64_t* out, size_t capacity, size_t limit);
@@ -104,6 +106,7 @@ class RequestQueue {
   Ready& ready(Lane lane) { return ready_[static_cast<size_t>(lane)]; }
   void enterLines(Waiting* waiting);
   void leaveLines(Waiting* waiting);
+  Waiting* find(uint64_t id) const;
   void liftBefore(Waiting* waiting);
   void count(Lane lane, int change);
   Waiting* next();

@@ -17,7 +17,7 @@ namespace {
 
 Record numbered(Op op, uint64_t number) {
   Record record(op);
-  record.integer(number);
+  record.request(number);
   return record;
 }
 
@@ -112,6 +112,27 @@ TEST(queue_lifts_what_an_urgent_record_waits_for) {
   CHECK((takeNumbers(again, 6) == Numbers{0, 1, 2, 3, 4, 5}));
 }
 
+TEST(queue_gives_back_what_nobody_has_taken) {
+  int wakes = 0;
+  RequestQueue queue(3, [&] { wakes += 1; });
+  queue.push(std::move(numbered(Lane::Low, 1).after(10)));
+  queue.push(std::move(numbered(Lane::High, 2).after(10).after(20)));
+  queue.push(std::move(numbered(Lane::Normal, 3).after(20).after(30)));
+  CHECK(!queue.takeBack(4));
+  std::thread reader([&] { queue.waitForRoom([] { return false; }); });
+  // 3 waits for 2, and 2 for 1: without the one in the middle both are ready.
+  CHECK(queue.takeBack(2));
+  reader.join();
+  CHECK(!queue.takeBack(2));
+  CHECK((takeNumbers(queue, 10) == Numbers{1, 3}));
+  CHECK(!queue.takeBack(1) && queue.size() == 0);
+  queue.push(std::move(numbered(Lane::Low, 5).after(10)));
+  queue.push(std::move(numbered(Lane::Low, 6).after(10)));
+  CHECK(queue.takeBack(6) && queue.takeBack(5));
+  CHECK(queue.depth().all.now == 0 && takeNumbers(queue, 10).empty());
+  CHECK(wakes == 2);
+}
+
 TEST(queue_keeps_the_order_of_each_inode_whatever_the_lanes) {
   std::mt19937 random(20240607);
   for (int run = 0; run < 200; run++) {
@@ -125,6 +146,13 @@ TEST(queue_keeps_the_order_of_each_inode_whatever_the_lanes) {
         for (uint64_t& key : keys) record.after(key = random() % 6);
         model.emplace_back(number, keys);
         queue.push(std::move(record));
+        continue;
+      }
+      if (random() % 4 == 0) {
+        const uint64_t chosen = 1 + random() % (number + 1);
+        const auto found = std::find_if(model.begin(), model.end(), [&](auto& m) { return m.first == chosen; });
+        CHECK(queue.takeBack(chosen) == (found != model.end()));
+        if (found != model.end()) model.erase(found);
         continue;
       }
       for (const uint64_t taken : takeNumbers(queue, 1 + random() % 4)) {

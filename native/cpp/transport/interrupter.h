@@ -40,7 +40,4 @@ class Interrupter {
   bool stopping_ = false;
 };
 
-/// True when the thread is about to be killed.
-bool fatalSignalPending(pid_t thread);
-
 }  // namespace fuse_native

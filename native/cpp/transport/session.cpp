@@ -180,13 +180,20 @@ void Session::loopsEnded() {
 bool Session::endRequest(RequestId id) {
   const auto parked = pending_.isParked(id);
   if (!parked.has_value()) return true;
+  std::shared_lock life(life_);
   if (!*parked) {
+    // Cancels overtake everything, and one that came before its request would be about nothing. What JavaScript has not
+    // heard of yet, nobody has begun.
+    if (queue_.takeBack(id)) {
+      statistics_.dispatched.fetch_sub(1, std::memory_order_relaxed);
+      if (const auto pending = pending_.take(id)) answer(pending->request, pending->op, pending->startNs, EINTR);
+      return true;
+    }
     Record record(Op::Cancel);
     record.integer(id);
     queue_.push(std::move(record));
     return true;
   }
-  std::shared_lock life(life_);
   const WaiterId waiter = pending_.waiter(id);
   if (waiter == 0 || !contents_->cancel(waiter)) return false;
   if (const auto pending = pending_.take(id)) answer(pending->request, pending->op, pending->startNs, EINTR);

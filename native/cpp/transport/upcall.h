@@ -19,7 +19,7 @@ class Upcall {
     pending.node = node;
     pending.startsChange = fuse_native::startsChange(op);
     pending.asked = sessionOf(request).inodes().sequence();
-    record.integer(pending.id).integer(node).integer(caller->uid).integer(caller->gid);
+    record.request(pending.id).integer(node).integer(caller->uid).integer(caller->gid);
     record.integer(static_cast<uint64_t>(caller->pid)).integer(caller->umask);
     record.after(node);
   }

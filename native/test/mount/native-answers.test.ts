@@ -1,22 +1,13 @@
-import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { rootNodeId } from "@onemount/fuse-native"
 import { afterAll, afterEach, assert, describe, it } from "vitest"
 import { MemoryFilesystem } from "../../examples/memory-filesystem.ts"
 import { ContentTable, NodeId, Session } from "../../src/index.ts"
 import type { DirEntry, Entry, Request, RequestId } from "../../src/index.ts"
-import { python, removeFolder, shell, start, temporaryFolder } from "./support.ts"
+import { blockUntil, python, removeFolder, shell, start, temporaryFolder } from "./support.ts"
 
 const limit = 30_000
 const isRoot = process.getuid?.() === 0
-
-/** Keeps this thread from doing anything until the file exists; whether it came to be within the limit. */
-const blockUntil = (path: string): boolean => {
-  const sleeper = new Int32Array(new SharedArrayBuffer(4))
-  const end = performance.now() + limit
-  while (!existsSync(path) && performance.now() < end) Atomics.wait(sleeper, 0, 0, 5)
-  return existsSync(path)
-}
 
 describe("what JavaScript said once", () => {
   let filesystem: MemoryFilesystem | undefined

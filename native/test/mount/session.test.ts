@@ -1,8 +1,10 @@
 import { openSync, closeSync } from "node:fs"
+import { join } from "node:path"
 import { afterEach, assert, describe, it, vi } from "vitest"
 import { ContentId, ContentTable, FuseError, HandleId, NodeId, RequestId, Session } from "../../src/index.ts"
 import {
   FlatFilesystem,
+  blockUntil,
   descriptors,
   isMounted,
   python,
@@ -81,6 +83,24 @@ describe("a session", () => {
     assert.strictEqual((await blocked.finished).signal, "SIGKILL")
     assert.isBelow(performance.now() - killed, 1000)
     assert.strictEqual(filesystem?.of("cancel")[0]?.target, filesystem?.of("lookup")[0]?.id)
+  })
+
+  it("lets callers be killed while JavaScript is busy and has not taken their requests", async () => {
+    const { folder, mountpoint, session } = mount()
+    filesystem?.silent.add("hang")
+    const gone = join(folder, "gone")
+    const script = `cat ${mountpoint}/hang & sleep 0.2; kill -KILL $!; wait $!; touch ${gone}`
+    const killer = start("sh", "-c", script)
+    assert.isTrue(blockUntil(gone, 10_000))
+    await killer.finished
+    await shell(mountpoint, "cat other || true")
+    assert.deepStrictEqual(
+      filesystem?.of("lookup").map(({ name }) => name),
+      ["other"],
+      "nobody has to hear of it"
+    )
+    assert.lengthOf(filesystem?.of("cancel") ?? [], 0)
+    assert.strictEqual(session.stats().pending, 0)
   })
 
   it("does not end a read for a signal that the caller handles", async () => {

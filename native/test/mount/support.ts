@@ -3,7 +3,7 @@
  * mountpoint itself: the thread that would answer is the one that would wait.
  */
 import { spawn } from "node:child_process"
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ContentId, ContentTable, HandleId, NodeId, Session, StrayReply, rootNodeId } from "../../src/index.ts"
@@ -74,6 +74,14 @@ export const isMounted = (path: string): boolean =>
   readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .some((line) => line.split(" ")[4] === path)
+
+/** Keeps this thread from doing anything until the file exists; whether it came to be within the limit. */
+export const blockUntil = (path: string, limit = 30_000): boolean => {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4))
+  const end = performance.now() + limit
+  while (!existsSync(path) && performance.now() < end) Atomics.wait(sleeper, 0, 0, 5)
+  return existsSync(path)
+}
 
 /** Something that others wait for to become true; they are told by whoever changes what it depends on. */
 export class Signal {
