@@ -13,6 +13,7 @@ import {
   checkExtents,
   checkFunction,
   checkInteger,
+  checkLength,
   checkTableOptions,
   checkTime
 } from "./validate.ts"
@@ -269,10 +270,10 @@ export class ContentTable {
     return decodeWriteStats(binding.writeStatistics(this.#native))
   }
 
-  /** Bytes of [offset, offset+length), fewer at the end of the body. Waits for missing ones as a kernel reader does. */
+  /** Bytes of [offset, offset+length), fewer at the end of the body; 64 MiB at most. Waits for missing ones as a kernel reader does. */
   async read(id: ContentId, offset: number, length: number): Promise<Uint8Array> {
     const start = checkInteger("read", "offset", offset)
-    const result = await binding.readContent(this.#native, id, start, checkInteger("read", "length", length))
+    const result = await binding.readContent(this.#native, id, start, checkLength("read", length))
     if (typeof result === "number") throw failure(-result, "read")
     return result
   }

@@ -3,6 +3,7 @@
  * growing array of 8-byte words. The order of fields is that of cpp/addon/reply_functions.cpp.
  */
 import type { Attr, DirEntry, Entry, Notification, OpenReply, StatFs } from "./types.ts"
+import { checkNotification } from "./validate.ts"
 
 const wordSize = 8
 /** More than the kernel ever asks for in one directory page, in bytes. */
@@ -129,6 +130,7 @@ export class Packer {
   notifications(list: ReadonlyArray<Notification>): void {
     this.#at = 0
     for (const notification of list) {
+      checkNotification(notification)
       this.#reserve(5)
       const at = this.#at
       this.#at += 5

@@ -11,6 +11,12 @@ export const errnoName = (errno: number): string => {
   }
 }
 
+/** A wrong value in a message. What an object says of itself may throw, so it is only called one. */
+export const shown = (value: unknown): string => {
+  if (typeof value === "string") return JSON.stringify(value)
+  return typeof value === "function" || (typeof value === "object" && value !== null) ? typeof value : String(value)
+}
+
 const EEXIST = 17
 const EINVAL = 22
 const ENODEV = 19
@@ -60,7 +66,7 @@ export class StrayReply extends FuseError {
   readonly id: RequestId
 
   constructor(syscall: string, id: RequestId) {
-    super(ENOENT, syscall, `request ${id} is unknown or was answered before`)
+    super(ENOENT, syscall, `request ${shown(id)} is unknown or was answered before`)
     this.id = id
   }
 }
@@ -83,6 +89,18 @@ export class HandlerExists extends FuseError {
   }
 }
 
+/**
+ * Runs what puts arguments into numbers. What is not there or no number at all throws InvalidArgument here, what is out of
+ * range is refused by the addon.
+ */
+export const packing = <A>(syscall: string, pack: () => A): A => {
+  try {
+    return pack()
+  } catch (cause) {
+    throw cause instanceof FuseError ? cause : new InvalidArgument(syscall, String(cause))
+  }
+}
+
 /** The error for what the addon returned: a positive errno. */
 export const failure = (errno: number, syscall: string, detail?: string): FuseError => {
   if (errno === ENODEV) return new Ended(syscall)
@@ -95,4 +113,4 @@ export const failure = (errno: number, syscall: string, detail?: string): FuseEr
 export const replyFailure = (errno: number, syscall: string, id: RequestId): FuseError =>
   errno === ENOENT
     ? new StrayReply(syscall, id)
-    : failure(errno, syscall, `request ${id} takes another kind of reply, or a value is out of range`)
+    : failure(errno, syscall, `request ${shown(id)} takes another kind of reply, or a value is out of range`)

@@ -3,7 +3,7 @@ import type { NativeSession } from "./binding.ts"
 import { RecordBuffer } from "./decode.ts"
 import { Packer, putAttrReply, putOpen, putPlacedEntry, putStatFs, scratchLength } from "./encode.ts"
 import { ContentTable } from "./content-table.ts"
-import { failure, InvalidArgument, replyFailure } from "./errors.ts"
+import { failure, InvalidArgument, packing, replyFailure } from "./errors.ts"
 import { type Features, featuresOf } from "./features.ts"
 import { mountNative } from "./mounting.ts"
 import { phaseOf, reportOf } from "./shutdown.ts"
@@ -32,7 +32,6 @@ import {
   checkFunction,
   checkInteger,
   checkMountOptions,
-  checkNotification,
   checkShutdownOptions,
   checkUnmountOptions
 } from "./validate.ts"
@@ -137,7 +136,7 @@ export class Session {
 
   /** lookup, mknod, mkdir, symlink, link. Counts as one lookup of the node until the kernel forgets it. */
   replyEntry(id: RequestId, entry: Entry): void {
-    putPlacedEntry(this.#scratch, entry)
+    packing("replyEntry", () => putPlacedEntry(this.#scratch, entry))
     this.#reply("replyEntry", id, binding.replyEntry(this.#native, id))
   }
 
@@ -147,18 +146,18 @@ export class Session {
   }
 
   replyAttr(id: RequestId, attr: Attr, timeout: number): void {
-    putAttrReply(this.#scratch, attr, timeout)
+    packing("replyAttr", () => putAttrReply(this.#scratch, attr, timeout))
     this.#reply("replyAttr", id, binding.replyAttr(this.#native, id))
   }
 
   /** Throws EBADF when `open.content` is not open, and the request stays pending. */
   replyOpen(id: RequestId, open: OpenReply): void {
-    putOpen(this.#scratch, 0, open)
+    packing("replyOpen", () => putOpen(this.#scratch, 0, open))
     this.#reply("replyOpen", id, binding.replyOpen(this.#native, id))
   }
 
   replyCreate(id: RequestId, entry: Entry, open: OpenReply): void {
-    putOpen(this.#scratch, putPlacedEntry(this.#scratch, entry), open)
+    packing("replyCreate", () => putOpen(this.#scratch, putPlacedEntry(this.#scratch, entry), open))
     this.#reply("replyCreate", id, binding.replyCreate(this.#native, id))
   }
 
@@ -167,7 +166,7 @@ export class Session {
    * counts as a lookup. An empty page ends the directory. With `part`, the binding keeps what did not fit, too.
    */
   replyDirectory(id: RequestId, entries: ReadonlyArray<DirEntry>, part?: ListingPart): number {
-    const count = this.#packer.directory(entries)
+    const count = packing("replyDirectory", () => this.#packer.directory(entries))
     const last = part?.last === true && count === entries.length
     const { numbers } = this.#packer
     const result = binding.replyDirectory(this.#native, id, numbers, count, last, part?.timeout ?? -1)
@@ -185,7 +184,7 @@ export class Session {
   }
 
   replyStatFs(id: RequestId, stat: StatFs): void {
-    putStatFs(this.#scratch, stat)
+    packing("replyStatFs", () => putStatFs(this.#scratch, stat))
     this.#reply("replyStatFs", id, binding.replyStatFs(this.#native, id))
   }
 
@@ -194,8 +193,7 @@ export class Session {
    * order; returns at once. What is waiting already is not said twice. ENOBUFS when more than a million or 64 MiB wait.
    */
   notify(notifications: ReadonlyArray<Notification>): void {
-    for (const notification of notifications) checkNotification(notification)
-    this.#packer.notifications(notifications)
+    packing("notify", () => this.#packer.notifications(notifications))
     this.#check("notify", binding.notify(this.#native, this.#packer.numbers, notifications.length))
   }
 
@@ -231,7 +229,8 @@ export class Session {
 
   /** Drops the attributes of these nodes, not their pages. Returns at once, whatever is in flight. ENODEV after the end. */
   invalidateAttributes(nodes: ReadonlyArray<NodeId>): void {
-    this.#check("invalidateAttributes", binding.invalidateAttributes(this.#native, Float64Array.from(nodes)))
+    const packed = packing("invalidateAttributes", () => Float64Array.from(nodes))
+    this.#check("invalidateAttributes", binding.invalidateAttributes(this.#native, packed))
   }
 
   /** What kernel and libfuse offer and the session uses; undefined while the kernel has not said hello, just after `mount`. */

@@ -1,5 +1,5 @@
 /** Checks of what users pass in: each throws an InvalidArgument that names the argument and what it has to be. */
-import { InvalidArgument, TooLarge } from "./errors.ts"
+import { InvalidArgument, shown, TooLarge } from "./errors.ts"
 import { featureSwitches } from "./features.ts"
 import type { ContentOptions, MountOptions, Notification, ShutdownOptions, Time, UnmountOptions } from "./types.ts"
 
@@ -7,8 +7,7 @@ import type { ContentOptions, MountOptions, Notification, ShutdownOptions, Time,
 const largestStore = 1 << 20
 
 const refuse = (syscall: string, what: string, value: unknown): never => {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value)
-  throw new InvalidArgument(syscall, `${what}, got ${shown}`)
+  throw new InvalidArgument(syscall, `${what}, got ${shown(value)}`)
 }
 
 export const checkInteger = (
@@ -77,12 +76,26 @@ export const checkTime = (syscall: string, name: string, value: Time): Time => {
   return value
 }
 
+/** Longest read of a content at once, in bytes. */
+export const checkLength = (syscall: string, value: unknown): number => {
+  const length = checkInteger(syscall, "length", value)
+  if (length > largestBytes) throw new TooLarge(syscall, `${length} bytes at once, ${largestBytes} are possible`)
+  return length
+}
+
 /** A store writes what the page cache then holds: its range has to be one. The kernel ignores names it does not know. */
 export const checkNotification = (notification: Notification): void => {
-  if (notification.kind !== "store") return
-  const { length } = checkBytes("notify", notification.bytes)
-  checkInteger("notify", "offset", notification.offset)
-  if (length > largestStore) refuse("notify", `bytes have to be at most ${largestStore}`, length)
+  const { kind } = notification
+  if (kind === "store") {
+    const { length } = checkBytes("notify", notification.bytes)
+    checkInteger("notify", "offset", notification.offset)
+    if (length > largestStore) refuse("notify", `bytes have to be at most ${largestStore}`, length)
+  } else if (kind === "inode") {
+    checkInteger("notify", "offset", notification.offset ?? 0)
+    checkInteger("notify", "length", notification.length ?? 0)
+  } else if (kind !== "entry" && kind !== "expire" && kind !== "delete") {
+    refuse("notify", "kind has to be entry, expire, delete, inode or store", kind)
+  }
 }
 
 export const checkKeys = (syscall: string, value: object, allowed: ReadonlyArray<string>): void => {

@@ -57,7 +57,7 @@ napi_value replyAttr(napi_env env, napi_callback_info info) {
   return structured(env, info, [](Session& session, RequestId id, Fields& fields) {
     const double timeout = fields.finite();
     const struct stat attr = decodeAttr(fields);
-    return fields.ok() ? session.replyAttr(id, attr, timeout) : EINVAL;
+    return fields.ok() && hasType(attr.st_mode) ? session.replyAttr(id, attr, timeout) : EINVAL;
   });
 }
 

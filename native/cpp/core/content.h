@@ -3,6 +3,7 @@
 //
 // The model
 // - size is authoritative and the backing file has exactly that size; a byte is readable only when it is in `valid`.
+//   No content gets 2^53 bytes or more (EFBIG), whatever the filesystem below can hold.
 // - dirty is a subset of valid. Filling never touches valid bytes, so a download can never overwrite a local change.
 // - A byte range is requested at most once at a time: `requested` holds what was asked for and neither filled nor
 //   failed.

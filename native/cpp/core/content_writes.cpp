@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "content.h"
+#include "fields.h"
 
 namespace fuse_native {
 
@@ -40,6 +41,7 @@ void Content::changedLocked() {
 
 ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, std::vector<WaiterId>& released) {
   if (length == 0) return 0;
+  if (!isExact(offset + length)) return -EFBIG;
   std::lock_guard changing(changing_);
   beginChange();
   std::shared_ptr<BackingFile> file;
@@ -52,6 +54,7 @@ ssize_t Content::write(const char* bytes, size_t length, uint64_t offset, std::v
 
 ssize_t Content::writeNow(const char* bytes, size_t length, uint64_t offset, std::vector<WaiterId>& released) {
   if (length == 0) return 0;
+  if (!isExact(offset + length)) return -EFBIG;
   const std::unique_lock changing(changing_, std::try_to_lock);
   if (!changing.owns_lock()) return -EAGAIN;
   std::shared_ptr<BackingFile> file;
@@ -124,6 +127,7 @@ int Content::allocate(int mode, uint64_t offset, uint64_t length, std::vector<Wa
   const uint64_t oldSize = size();
   const uint64_t end = offset + length;
   const bool grows = !keepsSize && end > oldSize;
+  if (grows && !isExact(end)) return EFBIG;
   std::shared_ptr<BackingFile> file;
   if (!grows && !punching && !zeroing) {
     // Reserving blocks changes no byte, so a frozen file may stay.

@@ -39,26 +39,34 @@ class Fields {
     return value;
   }
   uint64_t integer() {
-    const double value = number();
-    if (!(value >= 0 && value <= kLargestInteger)) {
-      ok_ = false;
-      return 0;
-    }
-    return static_cast<uint64_t>(value);
+    const int64_t value = position();
+    if (value < 0) ok_ = false;
+    return value < 0 ? 0 : static_cast<uint64_t>(value);
+  }
+  /// As `integer`, for what the kernel has 32 bits for.
+  uint32_t narrow() {
+    const uint64_t value = integer();
+    if (value > UINT32_MAX) ok_ = false;
+    return static_cast<uint32_t>(value);
   }
   /// A whole number of either sign.
   int64_t position() {
-    const double value = finite();
+    const double value = number();
+    // False for NaN.
     if (!(std::fabs(value) <= kLargestInteger)) {
       ok_ = false;
       return 0;
     }
-    return static_cast<int64_t>(value);
+    const auto whole = static_cast<int64_t>(value);
+    if (static_cast<double>(whole) != value) ok_ = false;
+    return whole;
   }
+  /// What was read makes no sense together.
+  void refuse() { ok_ = false; }
   timespec time() {
-    const double seconds = finite();
+    const int64_t seconds = position();
     const uint64_t nanoseconds = integer();
-    if (!(std::fabs(seconds) <= kLargestInteger) || nanoseconds > 999999999) {
+    if (nanoseconds > 999999999) {
       ok_ = false;
       return {};
     }

@@ -78,6 +78,23 @@ TEST(content_write_beyond_the_end_makes_a_hole_that_is_present) {
   CHECK(content->snapshot().dirty == (std::vector<Extent>{{0, 8}}));
 }
 
+TEST(content_gets_no_size_that_a_number_cannot_hold) {
+  TemporaryFile file;
+  ContentSpec spec;
+  spec.path = file.path();
+  std::shared_ptr<Content> content;
+  CHECK(Content::open(spec, content) == 0);
+  std::vector<WaiterId> released;
+  constexpr uint64_t limit = uint64_t{1} << 53;
+  // Refused before anybody is asked for permission.
+  for (const uint64_t offset : {limit - 1, limit, uint64_t{INT64_MAX} - 1}) {
+    CHECK(content->writeNow("x", 1, offset, released) == -EFBIG);
+    CHECK(content->write("x", 1, offset, released) == -EFBIG);
+    CHECK(content->allocate(0, offset, 1, released) == EFBIG);
+  }
+  CHECK(content->size() == 0 && !content->permitted());
+}
+
 TEST(content_writes_at_once_only_what_needs_no_waiting) {
   TemporaryFile file;
   ContentSpec spec;

@@ -2,6 +2,23 @@
 
 namespace fuse_native {
 
+namespace {
+
+// The kernel's FUSE_NAME_MAX. At a name it does not like it gives up the page, with all entries behind.
+constexpr size_t kLongestName = 1024;
+
+bool canBeListed(const std::string& name) {
+  return !name.empty() && name.size() <= kLongestName && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
+}  // namespace
+
+bool hasType(mode_t mode) {
+  return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) ||
+         S_ISSOCK(mode);
+}
+
 struct stat decodeAttr(Fields& fields) {
   struct stat st {};
   st.st_ino = fields.integer();
@@ -10,12 +27,12 @@ struct stat decodeAttr(Fields& fields) {
   st.st_atim = fields.time();
   st.st_mtim = fields.time();
   st.st_ctim = fields.time();
-  st.st_mode = static_cast<mode_t>(fields.integer());
-  st.st_nlink = fields.integer();
-  st.st_uid = static_cast<uid_t>(fields.integer());
-  st.st_gid = static_cast<gid_t>(fields.integer());
-  st.st_rdev = fields.integer();
-  st.st_blksize = static_cast<blksize_t>(fields.integer());
+  st.st_mode = fields.narrow();
+  st.st_nlink = fields.narrow();
+  st.st_uid = fields.narrow();
+  st.st_gid = fields.narrow();
+  st.st_rdev = fields.narrow();
+  st.st_blksize = fields.narrow();
   return st;
 }
 
@@ -26,6 +43,7 @@ fuse_entry_param decodeEntry(Fields& fields) {
   entry.attr_timeout = fields.finite();
   entry.entry_timeout = fields.finite();
   entry.attr = decodeAttr(fields);
+  if (entry.ino != 0 && !hasType(entry.attr.st_mode)) fields.refuse();
   return entry;
 }
 
@@ -60,14 +78,15 @@ bool decodeDirectory(Fields& fields, uint64_t count, std::vector<DirectoryEntry>
     DirectoryEntry entry{};
     entry.offset = fields.integer();
     const uint64_t ino = fields.integer();
-    const uint64_t type = fields.integer();
+    const mode_t type = fields.narrow();
     if (fields.integer() != 0) {
       entry.entry = decodeEntry(fields);
     } else {
       entry.entry.attr.st_ino = ino;
-      entry.entry.attr.st_mode = static_cast<mode_t>(type);
+      entry.entry.attr.st_mode = type;
     }
     entry.name = fields.text();
+    if (!canBeListed(entry.name)) fields.refuse();
     out.push_back(std::move(entry));
   }
   return fields.ok();

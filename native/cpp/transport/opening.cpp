@@ -93,6 +93,8 @@ void Session::awaitPermission(RequestId id, WaiterId waiter, const std::shared_p
 
 int Session::replyOpening(RequestId id, Op op, const fuse_entry_param* entry, const OpenAnswer& answer,
                           uint64_t cookie) {
+  // What is created is a file of its own; the kernel would give up anything else without a word to us.
+  if (entry != nullptr && (entry->ino <= InodeTable::kRoot || !S_ISREG(entry->attr.st_mode))) return EINVAL;
   ContentPtr content;
   if (answer.hasContent && !finished_ && contents_->find(answer.content, content) != 0) return EBADF;
   WaiterId waiter = 0;

@@ -20,9 +20,21 @@ constexpr uint64_t mask(std::initializer_list<Op> ops) {
 constexpr uint64_t kAny = ~uint64_t{0};
 constexpr uint64_t kOk = mask({Op::Unlink, Op::RmDir, Op::Rename, Op::Flush, Op::FSync, Op::FSyncDir, Op::Access,
                                Op::SetXattr, Op::RemoveXattr, Op::FAllocate});
-constexpr uint64_t kEntry = mask({Op::Lookup, Op::MkNod, Op::MkDir, Op::SymLink, Op::Link});
 constexpr uint64_t kBytes = mask({Op::Read, Op::ReadLink, Op::GetXattr, Op::ListXattr});
 constexpr uint64_t kSize = mask({Op::GetXattr, Op::ListXattr});
+
+// What may be answered with an entry. The kernel takes nothing else, and does not say so: the caller would get EIO, and
+// the lookup that was counted for the entry would never be given back.
+uint64_t takesEntry(const fuse_entry_param& entry) {
+  if (entry.ino == 0) return mask({Op::Lookup});
+  if (entry.ino == InodeTable::kRoot) return 0;
+  if (S_ISDIR(entry.attr.st_mode)) return mask({Op::Lookup, Op::MkDir});
+  if (S_ISLNK(entry.attr.st_mode)) return mask({Op::Lookup, Op::SymLink, Op::Link});
+  return mask({Op::Lookup, Op::MkNod, Op::Link});
+}
+
+// The kernel has these already and counts no lookup for them, whatever is said of them.
+bool isDot(const std::string& name) { return name == "." || name == ".."; }
 
 // Whose answer tells the handle of errors that it has not heard of.
 bool isFlush(const Pending& p) {
@@ -37,7 +49,8 @@ ListedPage listedPage(uint64_t after, const std::vector<DirectoryEntry>& entries
   ListedPage page{after, {}, part.last, part.timeout};
   page.entries.reserve(entries.size());
   for (const DirectoryEntry& e : entries) {
-    page.entries.push_back({e.name, e.offset, e.entry.ino != 0, inodeEntry(e.entry)});
+    const bool known = e.entry.ino != 0 && !isDot(e.name);
+    page.entries.push_back({e.name, e.offset, known, inodeEntry(e.entry)});
   }
   return page;
 }
@@ -131,7 +144,7 @@ void Session::made(const Pending& pending, const fuse_entry_param& entry, uint64
 }
 
 int Session::replyEntry(RequestId id, const fuse_entry_param& entry, uint64_t cookie) {
-  return reply(id, kEntry, [&](const Pending& p) {
+  return reply(id, takesEntry(entry), [&](const Pending& p) {
     if (entry.ino == 0) {
       inodes_.absent(p.asked, p.node, p.name, entry.entry_timeout);
     } else if (p.op == Op::Lookup) {
@@ -187,7 +200,7 @@ int Session::replyDirectory(RequestId id, const std::vector<DirectoryEntry>& ent
       if (needed > room) break;
       used += needed;
       packed += 1;
-      if (!p.plus || e.entry.ino == 0) continue;
+      if (!p.plus || e.entry.ino == 0 || isDot(e.name)) continue;
       counted.emplace_back(e.entry.ino, 1);
       inodes_.count(e.entry.ino, e.entry.generation);
     }

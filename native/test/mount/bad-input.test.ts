@@ -169,9 +169,9 @@ describe("bad input", () => {
     const { session } = mount()
     const { process, request } = await file!.reader()
     refused(() => session.replyOk(request.id), /another kind/)
-    refused(() => session.replyAttr(request.id, attrOf(2, 0), 0), /another kind/)
-    refused(() => session.replyAttr(request.id, { ...attrOf(2, 0), size: -1 }, 0), /out of range/)
-    refused(() => session.replyAttr(request.id, { ...attrOf(2, 0), ino: Number.NaN }, 0), /out of range/)
+    refused(() => session.replyAttr(request.id, attrOf(2, 0o100644), 0), /another kind/)
+    refused(() => session.replyAttr(request.id, { ...attrOf(2, 0o100644), size: -1 }, 0), /out of range/)
+    refused(() => session.replyAttr(request.id, { ...attrOf(2, 0o100644), ino: Number.NaN }, 0), /out of range/)
     refused(() => session.replyError(request.id, 0), /errno/)
     refused(() => session.replySize(request.id, -1), /size/)
     session.replyBytes(request.id, Buffer.from("late"))
@@ -277,7 +277,7 @@ except OSError as e: print(errno.errorcode[e.errno])`
       () => session.replyError(request.id, 5),
       () => session.replyOk(request.id),
       () => session.replyBytes(request.id, bytes),
-      () => session.replyAttr(request.id, attrOf(2, 0), 0),
+      () => session.replyAttr(request.id, attrOf(2, 0o100644), 0),
       () => session.notify([{ kind: "inode", node: NodeId(1) }])
     ]
     for (const call of calls) assert.instanceOf(failureOf(call), Ended)
