@@ -50,8 +50,9 @@ ssize_t DeviceIo::read(int fd, void* buffer, size_t length) {
 }
 
 ssize_t DeviceIo::writev(int fd, struct iovec* parts, int count) {
-  // INIT is the first request, and the kernel sends no other one before it has the reply.
-  if (initialised_.exchange(true, std::memory_order_acq_rel)) return ::writev(fd, parts, count);
+  // INIT is the first request, and the kernel sends no other one before it has the reply. A notification is no reply.
+  const bool notification = static_cast<const fuse_out_header*>(parts[0].iov_base)->unique == 0;
+  if (notification || initialised_.exchange(true, std::memory_order_acq_rel)) return ::writev(fd, parts, count);
   if (count == 2 && parts[1].iov_len >= offsetof(fuse_init_out, flags) + sizeof(uint32_t)) {
     static_cast<fuse_init_out*>(parts[1].iov_base)->flags |= agreed_;
     passthrough_.answerInit(flags_, flags2_, parts[1].iov_base, parts[1].iov_len);
