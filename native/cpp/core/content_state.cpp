@@ -164,6 +164,8 @@ int Content::copyOnWrite(const ExtentMap& kept, uint64_t end) {
   std::shared_ptr<BackingFile> to;
   if (const int error = BackingFile::open(copyPath, O_RDWR | O_CREAT | O_TRUNC, to)) return error;
   int error = from->copyTo(*to, size, ranges);
+  // What was known to be on the disk stays so when the name means the copy.
+  if (error == 0) error = to->sync();
   if (error == 0 && ::rename(copyPath.c_str(), path_.c_str()) != 0) error = errno;
   if (error != 0) {
     ::unlink(copyPath.c_str());
