@@ -2,7 +2,7 @@
  * Where things of ours live on this machine: the XDG Base Directory Specification, with its fallbacks, and a private
  * runtime directory where XDG_RUNTIME_DIR is not set.
  */
-import { homedir, userInfo } from "node:os"
+import { userInfo } from "node:os"
 import { isAbsolute, join } from "node:path"
 
 /** What the answers are derived from; `process.env` in the program, a plain record in tests. */
@@ -10,12 +10,19 @@ export interface Environment {
   readonly [name: string]: string | undefined
 }
 
-/** The home directory; the passwd entry when HOME is empty or relative. */
+/** The user database's answer; a container may run us as a user that it does not know. */
+const homeOfUser = (): string => {
+  try {
+    return userInfo().homedir
+  } catch {
+    return ""
+  }
+}
+
+/** The home directory: HOME, or the user database's where that is empty or relative; without either, the root as in login(1). */
 export const home = (env: Environment): string => {
   const fromEnv = env["HOME"]
-  if (fromEnv !== undefined && isAbsolute(fromEnv)) return fromEnv
-  const own = userInfo().homedir
-  return own === "" ? homedir() : own
+  return fromEnv !== undefined && isAbsolute(fromEnv) ? fromEnv : homeOfUser() || "/"
 }
 
 /** The specification: relative paths in these variables are invalid and to be ignored. */
@@ -32,7 +39,7 @@ export const cacheDirectory = (env: Environment): string => join(base(env, "XDG_
 /** Sockets and registry files of running mounts; emptied by the system when the user logs out. */
 export const runtimeDirectory = (env: Environment): string => {
   const value = env["XDG_RUNTIME_DIR"]
-  return value !== undefined && isAbsolute(value) ? join(value, "onemount") : `/tmp/onemount-${userInfo().uid}`
+  return value !== undefined && isAbsolute(value) ? join(value, "onemount") : `/tmp/onemount-${process.getuid?.() ?? 0}`
 }
 
 /** `~` and `~/x` as a shell reads them; everything else as it is. */

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
 import { userInfo } from "node:os"
+import { join } from "node:path"
 import * as Paths from "../../src/platform/Paths.ts"
 
 describe("XDG directories", () => {
@@ -15,6 +17,17 @@ describe("XDG directories", () => {
 
   it("come from the user database when HOME is empty", () => {
     assert.strictEqual(Paths.home({ HOME: "" }), userInfo().homedir)
+  })
+
+  it.skipIf(process.getuid?.() !== 0)("have an answer for a user whom the user database does not know", () => {
+    const script = `
+      import(process.argv[1]).then((paths) => {
+        process.setuid(4_000_000)
+        console.log(paths.home({}), paths.runtimeDirectory({}))
+      })`
+    const module = join(import.meta.dirname, "../../src/platform/Paths.ts")
+    const { stdout } = spawnSync(process.execPath, ["-e", script, "--", module], { encoding: "utf8" })
+    assert.strictEqual(stdout, "/ /tmp/onemount-4000000\n")
   })
 
   it("the runtime directory has a private place in /tmp as its fallback", () => {
