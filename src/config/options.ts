@@ -87,10 +87,14 @@ export const options = {
     })
   },
   mount: {
-    fileMode: Kind.mode({ default: 0o644, doc: "Permissions of files that were never chmod-ed here.", ...restart }),
+    fileMode: Kind.mode({
+      default: 0o644,
+      doc: "Permissions of files that were neither made nor chmod-ed here.",
+      ...restart
+    }),
     directoryMode: Kind.mode({
       default: 0o755,
-      doc: "Permissions of folders that were never chmod-ed here.",
+      doc: "Permissions of folders that were neither made nor chmod-ed here.",
       ...restart
     }),
     uid: Kind.owner({ doc: "Owner of everything in the mount. -1: who mounts.", ...restart }),

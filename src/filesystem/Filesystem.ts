@@ -182,8 +182,12 @@ const make = Effect.fnUntraced(function* (config: FilesystemConfig) {
     if (uid !== config.uid || gid !== config.gid) return yield* denied("everything belongs to the mount's owner")
     if (size !== undefined) yield* openFiles.truncate(item, size)
     const now = yield* OpenFiles.currentTime
-    if (mode !== undefined) {
-      yield* Effect.mapError(tree.setAttributes(ino, { mode: mode & 0o7777, now }), fromTree)
+    // Whatever is asked for moves the change time, an owner that stays the same too; a size and a time do by themselves.
+    if (mode !== undefined || (size === undefined && change.mtime === undefined)) {
+      yield* Effect.mapError(
+        tree.setAttributes(ino, { ...(mode === undefined ? {} : { mode: Attributes.chosen(mode) }), now }),
+        fromTree
+      )
     }
     const at = (time: Time | "now" | undefined) => (time === "now" ? now : time)
     // Truncating moved the time by itself; the kernel's "now" beside a size says the same.

@@ -24,8 +24,14 @@ const remembered = 20_000
  */
 const kept = { file: 0o1777, directory: 0o7777 }
 
-/** What the tree gives items nobody did a chmod on; they show the mount's defaults instead. */
+/** What the tree gives the server's items; they show the mount's defaults instead. */
 const untouched = { file: 0o644, directory: 0o755 }
+
+/** Beside the permission bits in the tree: somebody here asked for just these, even if the tree's own are the same. */
+const wasChosen = 0o10000
+
+/** How permissions that somebody asked for, by creating or by chmod, are kept in the tree. */
+export const chosen = (mode: number): number => (mode & 0o7777) | wasChosen
 
 export interface Attributes {
   /** `body` is the open body a handle reads from; without it the item's current one counts. */

@@ -7,6 +7,7 @@ import { Effect, Option } from "effect"
 import type { Ino, Item } from "../tree/Item.ts"
 import type { Tree } from "../tree/Tree.ts"
 import { BoundedMap } from "../platform/BoundedMap.ts"
+import { chosen } from "./attributes.ts"
 import type { Directories } from "./directories.ts"
 import { fromTree } from "./errors.ts"
 import { FsError } from "./FsError.ts"
@@ -64,7 +65,7 @@ export const make = (layers: {
     if ((yield* directories.child(place.parent, place.name)) !== undefined) return yield* fail("Exists", place.name)
     const { localOnly } = yield* admit(place)
     const now = yield* currentTime
-    const options = { name: place.name, kind, mode: mode & 0o7777, now, localOnly }
+    const options = { name: place.name, kind, mode: chosen(mode), now, localOnly }
     const item = yield* Effect.mapError(tree.create(place.parent, options), fromTree)
     return item
   })

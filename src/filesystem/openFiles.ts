@@ -145,7 +145,7 @@ export const make = (layers: {
     mtime: Time,
     now: Time
   ): Effect.fn.Return<void, FsError> {
-    if (item.parent !== null) yield* Effect.mapError(tree.setAttributes(item.ino, { mtime, now }), fromTree)
+    yield* Effect.mapError(tree.setAttributes(item.ino, { mtime, now }), fromTree)
     if (content.live(item) !== undefined) yield* Effect.mapError(content.setTime(item, mtime), fromContent)
   })
 

@@ -1,6 +1,7 @@
 /**
- * Extended attributes: `user.onemount.*` tells what the mount knows about an item and is read-only; every other
- * `user.*` attribute is kept on this machine. The namespaces of the kernel (`security.`, `system.`, `trusted.`) are
+ * Extended attributes: `user.onemount.*` tells what the mount knows about an item, is read-only and not listed: what
+ * copies attributes along would carry it to where it is not true, and fail where it is refused. Every other `user.*`
+ * attribute is kept on this machine. The namespaces of the kernel (`security.`, `system.`, `trusted.`) are
  * not supported, so that POSIX ACLs and capabilities are refused instead of pretended.
  */
 import { ContentId, type ContentState } from "@onemount/fuse-native"
@@ -12,6 +13,7 @@ import type { Tree } from "../tree/Tree.ts"
 import type { Directories } from "./directories.ts"
 import { fromContent, fromTree } from "./errors.ts"
 import { FsError } from "./FsError.ts"
+import { currentTime } from "./openFiles.ts"
 
 /** xattr(7): XATTR_SIZE_MAX and XATTR_NAME_MAX. */
 const maxValue = 65_536
@@ -72,8 +74,14 @@ export const make = (layers: {
     [`${reserved}error`]: error
   }
 
+  /** Refuses names that are not a `user.*` attribute's. */
+  const namespace = (name: string): Effect.Effect<void, FsError> => {
+    if (!name.startsWith("user.")) return fail("NotSupported", name)
+    return name === "user." ? fail("InvalidArgument", "the attribute has no name") : Effect.void
+  }
+
   const get = Effect.fnUntraced(function* (ino: Ino, name: string): Effect.fn.Return<Uint8Array, FsError> {
-    if (!name.startsWith("user.")) return yield* fail("NotSupported", name)
+    yield* namespace(name)
     const item = yield* directories.item(ino)
     if (name === stateName) return Buffer.from(yield* state(item))
     const derive = Object.hasOwn(derived, name) ? derived[name] : undefined
@@ -83,14 +91,13 @@ export const make = (layers: {
   })
 
   const list = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<ReadonlyArray<string>, FsError> {
-    const item = yield* directories.item(ino)
-    const known = Object.entries(derived).flatMap(([name, derive]) => (derive(item) === undefined ? [] : [name]))
-    return [stateName, ...known, ...tree.listXattrs(ino)]
+    yield* directories.item(ino)
+    return tree.listXattrs(ino)
   })
 
   /** Refuses names that are not a person's to change. */
   const changeable = Effect.fnUntraced(function* (ino: Ino, name: string): Effect.fn.Return<void, FsError> {
-    if (!name.startsWith("user.") || name === "user.") return yield* fail("NotSupported", name)
+    yield* namespace(name)
     if (name.startsWith(reserved)) return yield* fail("NotPermitted", `${name} is read-only`)
     if (Buffer.byteLength(name) > maxName) return yield* fail("InvalidArgument", "attribute name too long")
     yield* directories.item(ino)
@@ -107,12 +114,12 @@ export const make = (layers: {
     const exists = tree.getXattr(ino, name) !== undefined
     if (exists && (flags & flagCreate) !== 0) return yield* fail("Exists", name)
     if (!exists && (flags & flagReplace) !== 0) return yield* fail("NoAttribute", name)
-    yield* Effect.mapError(tree.setXattr(ino, name, value), fromTree)
+    yield* Effect.mapError(tree.setXattr(ino, name, value, yield* currentTime), fromTree)
   })
 
   const remove = Effect.fnUntraced(function* (ino: Ino, name: string): Effect.fn.Return<void, FsError> {
     yield* changeable(ino, name)
-    const removed = yield* Effect.mapError(tree.removeXattr(ino, name), fromTree)
+    const removed = yield* Effect.mapError(tree.removeXattr(ino, name, yield* currentTime), fromTree)
     if (!removed) return yield* fail("NoAttribute", name)
   })
 

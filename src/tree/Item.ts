@@ -28,7 +28,7 @@ export interface Item {
   readonly mtime: Time
   readonly ctime: Time
   readonly btime: Time
-  /** Permission bits, 0o7777 at most. */
+  /** Permission bits as `filesystem/attributes.ts` keeps them; 0644 and 0755 as they came from the server. */
   readonly mode: number
   /** Null until the server has it. */
   readonly remoteId: ItemId | null

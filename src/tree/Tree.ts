@@ -159,8 +159,9 @@ export class Tree extends Context.Service<
     forget(ino: Ino): Effect.Effect<void, TreeError>
     getXattr(ino: Ino, name: string): Uint8Array | undefined
     listXattrs(ino: Ino): ReadonlyArray<string>
-    setXattr(ino: Ino, name: string, value: Uint8Array): Effect.Effect<void, TreeError>
-    removeXattr(ino: Ino, name: string): Effect.Effect<boolean, TreeError>
+    setXattr(ino: Ino, name: string, value: Uint8Array, now: Time): Effect.Effect<void, TreeError>
+    /** False when there was none. */
+    removeXattr(ino: Ino, name: string, now: Time): Effect.Effect<boolean, TreeError>
     /** fsync of the write-ahead log, grouped, off the main thread. */
     readonly flushToDisk: Effect.Effect<void, TreeError>
 

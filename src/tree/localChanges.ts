@@ -62,7 +62,7 @@ export const setAttributes = (
     mtime: change.mtime ?? row.mtime,
     ctime: change.now
   })
-  if (change.mtime !== undefined) settle(state, tx, ino, { kinds: ["times"] })
+  if (change.mtime !== undefined && row.parent !== null) settle(state, tx, ino, { kinds: ["times"] })
   return existing(state, ino)
 }
 

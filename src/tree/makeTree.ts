@@ -102,12 +102,17 @@ export const makeTree = Effect.gen(function* () {
     commitContent: (ino, body, timing) =>
       changeAt(timing.now, (tx) => Local.commitContent(state, tx, ino, body, timing)),
     forget: (ino) => transact(() => Local.forget(state, ino)),
-    setXattr: (ino, name, value) =>
-      transact(() => {
-        Local.existing(state, ino)
+    setXattr: (ino, name, value, now) =>
+      transact((tx) => {
+        Local.setAttributes(state, tx, ino, { now })
         xattrs.set(ino, name, value)
       }),
-    removeXattr: (ino, name) => transact(() => xattrs.remove(ino, name)),
+    removeXattr: (ino, name, now) =>
+      transact((tx) => {
+        const removed = xattrs.remove(ino, name)
+        if (removed) Local.setAttributes(state, tx, ino, { now })
+        return removed
+      }),
     flushToDisk
   }
 

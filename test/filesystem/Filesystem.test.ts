@@ -241,7 +241,7 @@ describe("Filesystem: open files", () => {
       yield* atServer()
       const { stat, content } = yield* fs.create(rootIno, "new", 0o644)
       const { ino } = stat.item
-      assert.strictEqual(stat.mode, 0o100640, "an untouched mode shows as the mount's")
+      assert.strictEqual(stat.mode, 0o100644)
       yield* write(content, 0, "hello")
       assert.strictEqual((yield* fs.stat(ino)).size, 5)
       yield* fs.flush(ino, content)
@@ -323,6 +323,57 @@ describe("Filesystem: attributes", () => {
   )
 
   test(
+    "show the mount's permissions until somebody here asks for others, the mount's own included",
+    Effect.gen(function* () {
+      const fs = yield* Filesystem
+      yield* atServer(remote("a"), remote("d", { kind: "folder" }))
+      const [file, folder] = [yield* found(fs.lookup(rootIno, "a")), yield* found(fs.lookup(rootIno, "d"))]
+      assert.deepStrictEqual([file.mode, folder.mode], [0o100640, 0o040750])
+      assert.strictEqual((yield* fs.setattr(file.item.ino, { mode: 0o644 })).mode, 0o100644)
+      assert.strictEqual((yield* fs.setattr(folder.item.ino, { mode: 0o755 })).mode, 0o040755)
+      assert.strictEqual((yield* fs.mkdir(rootIno, "made", 0o755)).mode, 0o040755)
+    })
+  )
+
+  test(
+    "of a removed file that is open can be set, too",
+    Effect.gen(function* () {
+      const fs = yield* Filesystem
+      yield* atServer(remote("a"))
+      const { stat, content } = yield* fs.open((yield* found(fs.lookup(rootIno, "a"))).item.ino, true)
+      yield* fs.unlink(rootIno, "a")
+      const mtime = { sec: 5, nsec: 6 }
+      assert.deepInclude(yield* fs.setattr(stat.item.ino, { mtime, mode: 0o600 }), { mtime, mode: 0o100600 })
+      assert.deepStrictEqual(yield* kinds(stat.item.ino), ["delete"])
+      yield* fs.release(stat.item.ino, content, true)
+    })
+  )
+
+  test(
+    "move the change time whatever is set",
+    Effect.gen(function* () {
+      const fs = yield* Filesystem
+      yield* atServer(remote("a"))
+      const { ino } = (yield* found(fs.lookup(rootIno, "a"))).item
+      const value = Buffer.from("v")
+      const changes: ReadonlyArray<Effect.Effect<unknown, FsError>> = [
+        fs.setattr(ino, { mode: 0o600 }),
+        fs.setattr(ino, { uid: 1000 }),
+        fs.setattr(ino, {}),
+        fs.setattr(ino, { atime: { sec: 1, nsec: 0 } }),
+        fs.setattr(ino, { mtime: { sec: 1, nsec: 0 } }),
+        fs.setXattr(ino, "user.x", value, 0),
+        fs.removeXattr(ino, "user.x")
+      ]
+      for (const [index, change] of changes.entries()) {
+        yield* TestClock.adjust("1 second")
+        yield* change
+        assert.strictEqual((yield* fs.stat(ino)).ctime.sec, index + 1)
+      }
+    })
+  )
+
+  test(
     "truncate a ghost without a download, on record when nobody writes it",
     Effect.gen(function* () {
       const fs = yield* Filesystem
@@ -364,13 +415,9 @@ describe("Filesystem: attributes", () => {
       assert.strictEqual(yield* set("user.onemount.id"), "NotPermitted")
       assert.strictEqual(yield* set("security.selinux"), "NotSupported")
       assert.strictEqual(yield* reasonOf(text("system.posix_acl_access")), "NotSupported")
-      const listed = yield* fs.listXattrs(ino)
-      assert.deepStrictEqual(listed.toSorted(), [
-        "user.onemount.hash",
-        "user.onemount.id",
-        "user.onemount.state",
-        "user.x"
-      ])
+      assert.strictEqual(yield* set("user."), "InvalidArgument")
+      assert.strictEqual(yield* reasonOf(text("user.")), "InvalidArgument")
+      assert.deepStrictEqual(yield* fs.listXattrs(ino), ["user.x"], "copies would take the mount's own along")
       assert.strictEqual(yield* reasonOf(fs.removeXattr(ino, "user.x")), "ok")
       assert.strictEqual(yield* reasonOf(fs.removeXattr(ino, "user.x")), "NoAttribute")
     })

@@ -56,7 +56,7 @@ describe("attributes", () => {
     assert.deepStrictEqual(await python(shared.mount, show), ["7000000000 7000000000"])
   })
 
-  test("A4: permissions are kept on this machine; files nobody did a chmod on show 644, folders 755", async () => {
+  test("A4: permissions are kept on this machine; what came from the server and nobody did a chmod on shows 644, folders 755", async () => {
     await here(shared.mount, "umask 077; echo x > script; chmod 750 script; mkdir private")
     await shared.mount.sync()
     await remount()
@@ -133,31 +133,37 @@ print(space.f_bfree == space.f_bavail, space.f_ffree, space.f_namemax)
       `
 print(len(os.getxattr("plain.txt", "user.mine")), "user.mine" in os.listxattr("plain.txt"))
 print(errno_of(os.setxattr, "plain.txt", "user.mine", b"x" * 65_537), errno_of(os.setxattr, "plain.txt", "user.mine", b"x" * 65_536))
+print(errno_of(os.setxattr, "plain.txt", b"user.\\xff", b"x"))
 `
     )
-    assert.deepStrictEqual(out, ["60007 True", "E2BIG ok"])
+    assert.deepStrictEqual(out, ["60007 True", "E2BIG ok", "EILSEQ"])
   })
 
-  test("A9: user.onemount.state, id, hash, local and error tell about an item and are read-only", async () => {
+  test("A9: user.onemount.state, id, hash, local and error tell about an item, are read-only and not listed", async () => {
     await put(shared.drive, "told.txt", "ghost")
     await shared.mount.sync()
     const { id, file } = await shared.drive.json("GET", "/me/drive/root:/told.txt")
     const out = await python(
       shared.mount,
       `
-names = sorted(os.listxattr("told.txt")); print(names)
-print(*[os.getxattr("told.txt", name).decode() for name in names])
-write(".~lock.x#", "x"); print(sorted(os.listxattr(".~lock.x#")), os.getxattr(".~lock.x#", "user.onemount.local"))
-errno_of(os.mkdir, "folder/a?"); print("user.onemount.error" in os.listxattr("folder"))
+print(*[os.getxattr("told.txt", "user.onemount." + name).decode() for name in ("hash", "id", "state")], os.listxattr("told.txt"))
+write(".~lock.x#", "x"); print(os.getxattr(".~lock.x#", "user.onemount.local"), errno_of(os.getxattr, ".~lock.x#", "user.onemount.id"))
+errno_of(os.mkdir, "folder/a?"); print(os.getxattr("folder", "user.onemount.error").decode())
 print({errno_of(os.setxattr, "told.txt", "user.onemount." + name, b"x") for name in ("state", "id", "hash", "local", "error", "new")})
 `
     )
     assert.deepStrictEqual(out, [
-      "['user.onemount.hash', 'user.onemount.id', 'user.onemount.state']",
-      `${file.hashes.quickXorHash} ${id} GHOST`,
-      "['user.onemount.local', 'user.onemount.state'] b'true'",
-      "True",
+      `${file.hashes.quickXorHash} ${id} GHOST []`,
+      "b'true' ENODATA",
+      "a?: OneDrive does not allow ? in names",
       "{'EPERM'}"
+    ])
+    const copies = `setfattr() { python3 -c 'import os, sys; os.setxattr(*sys.argv[1:3], sys.argv[3].encode())' "$@"; }
+      setfattr told.txt user.mine kept; cp -a told.txt copy.txt; cp --preserve=xattr told.txt other.txt; rm told.txt
+      mv copy.txt ../outside.txt; mv ../outside.txt told.txt`
+    assert.strictEqual(await here(shared.mount, `{ ${copies}; } 2>&1`), "")
+    assert.deepStrictEqual(await python(shared.mount, `print(os.listxattr("told.txt"), os.listxattr("other.txt"))`), [
+      "['user.mine'] ['user.mine']"
     ])
   })
 

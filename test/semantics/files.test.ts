@@ -54,7 +54,7 @@ print(os.stat("patched.bin").st_size, os.stat("cut.bin").st_size, time.monotonic
       `
 keep, punch, collapse, zero, insert = 1, 2, 8, 16, 32
 fd = os.open("allocated", os.O_CREAT | os.O_RDWR); os.write(fd, b"a" * 8192)
-fallocate(fd, keep, 0, 100_000); print(os.fstat(fd).st_size)
+os.utime(fd, ns=(5, 5)); fallocate(fd, keep, 0, 100_000); fallocate(fd, 0, 0, 100); print(os.fstat(fd).st_size, os.fstat(fd).st_mtime_ns)
 fallocate(fd, punch | keep, 0, 4096); print(os.pread(fd, 1, 4095), os.pread(fd, 1, 4096))
 fallocate(fd, zero, 8000, 1000); print(os.fstat(fd).st_size, os.pread(fd, 2, 7999))
 fallocate(fd, 0, 0, 10_000); print(os.fstat(fd).st_size)
@@ -62,7 +62,7 @@ print([errno_of(fallocate, fd, mode, 0, 4096) for mode in (punch, collapse, inse
 `
     )
     assert.deepStrictEqual(out, [
-      "8192",
+      "8192 5",
       "b'\\x00' b'a'",
       "9000 b'a\\x00'",
       "10000",

@@ -286,12 +286,12 @@ describe("local changes", () => {
     inTree((tree) =>
       Effect.gen(function* () {
         const { ino } = yield* makeFile("a")
-        yield* tree.setXattr(ino, "user.b", new Uint8Array([1, 2]))
-        yield* tree.setXattr(ino, "user.a", new Uint8Array([3]))
+        yield* tree.setXattr(ino, "user.b", new Uint8Array([1, 2]), now)
+        yield* tree.setXattr(ino, "user.a", new Uint8Array([3]), now)
         assert.deepStrictEqual(tree.listXattrs(ino), ["user.a", "user.b"])
         assert.deepStrictEqual([...(tree.getXattr(ino, "user.b") ?? [])], [1, 2])
-        assert.isTrue(yield* tree.removeXattr(ino, "user.b"))
-        assert.isFalse(yield* tree.removeXattr(ino, "user.b"))
+        assert.isTrue(yield* tree.removeXattr(ino, "user.b", now))
+        assert.isFalse(yield* tree.removeXattr(ino, "user.b", now))
         yield* tree.remove(ino, now)
         yield* tree.forget(ino)
         assert.deepStrictEqual(tree.listXattrs(ino), [])
