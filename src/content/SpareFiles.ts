@@ -21,7 +21,7 @@ export interface SpareFiles {
 }
 
 /** So many are kept, made again when half of them are used. */
-const capacity = 256
+const capacity = 1_024
 /** None are made until nobody needed one for so long, in milliseconds. */
 const quiet = 100
 

@@ -26,11 +26,11 @@ describe("SpareFiles", () => {
         const [first, second] = [join(directory, "first"), join(directory, "second")]
         take(first)
         assert.isFalse(fs.existsSync(first), "there was none yet, whoever opens the path makes it")
-        yield* Effect.timeout(untilMade(directory, 256), 20_000)
+        yield* Effect.timeout(untilMade(directory, 1_024), 20_000)
         take(second)
         const { size, mode } = fs.statSync(second)
         assert.deepStrictEqual([size, mode & 0o777], [0, 0o600])
-        assert.strictEqual(spares(directory).length, 255)
+        assert.strictEqual(spares(directory).length, 1_023)
       })
     )
   )
