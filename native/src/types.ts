@@ -264,7 +264,10 @@ export interface MountOptions {
   readonly subtype: string
   readonly allowOther?: boolean
   readonly readOnly?: boolean
-  /** Loop threads, 1..16, default 4. */
+  /**
+   * Loop threads at most, 1..16, default 4. Two of them read the device; the others join while files are read and
+   * written.
+   */
   readonly threads?: number
   /** Requests that may wait for JavaScript before the loop stops reading the device, 1..100_000, default 1000. */
   readonly queueLimit?: number

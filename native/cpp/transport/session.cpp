@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <linux/fuse.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -27,6 +28,20 @@ void logMessage(fuse_log_level, const char* format, va_list arguments) {
     *logCapture += line;
   } else {
     std::fputs(line, stderr);
+  }
+}
+
+// Files and disks; everything else is answered from memory or packed into the queue.
+bool mayTakeLong(const fuse_buf& request) {
+  if ((request.flags & FUSE_BUF_IS_FD) != 0) return true;
+  switch (static_cast<const fuse_in_header*>(request.mem)->opcode) {
+    case FUSE_READ:
+    case FUSE_WRITE:
+    case FUSE_FSYNC:
+    case FUSE_FALLOCATE:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -127,14 +142,20 @@ int Session::start(std::string& message) {
 void Session::loop(unsigned slot) {
   useSlot(slot);
   fuse_buf buffer{};
+  bool takesLong = false;
   while (!fuse_session_exited(session_)) {
     waitForRoom();
+    crew_.enter(takesLong);
     const int got = fuse_session_receive_buf(session_, &buffer);
+    takesLong = got > 0 && mayTakeLong(buffer);
+    crew_.began(takesLong);
     if (got == -EINTR) continue;
     if (got <= 0) break;
     fuse_session_process_buf(session_, &buffer);
   }
   std::free(buffer.mem);
+  // The others will find the same.
+  crew_.stop();
   if (--loopsRunning_ == 0) loopsEnded();
 }
 
@@ -148,6 +169,7 @@ void Session::waitForRoom() {
 
 void Session::stopWaitingForRoom() {
   stopReading_ = true;
+  crew_.stop();
   queue_.interruptWaiting();
   contents_->events().interruptWaiting();
   contents_->writeBudget().interruptWaiting();

@@ -1,6 +1,6 @@
 // One mounted filesystem.
 //
-// Threads: `threads` loop threads read the device and answer what needs no decision (reads of present ranges, writes,
+// Threads: up to `threads` loop threads read the device and answer what needs no decision (reads of present ranges, writes,
 // closes of unchanged files); a notifier; an interrupter; and, once, a helper that unmounts. Everything else is packed
 // into the queue and answered later from the JavaScript thread.
 //
@@ -18,6 +18,7 @@
 #include "../core/feature.h"
 #include "../core/grace_period.h"
 #include "../core/inode_table.h"
+#include "../core/reading_crew.h"
 #include "../core/request_queue.h"
 #include "../core/shutdown_clock.h"
 #include "../core/shared_opens.h"
@@ -235,6 +236,7 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   Notifier notifier_;
   Interrupter interrupter_;
   ThreadGroup loops_;
+  ReadingCrew crew_;
   ThreadGroup helpers_;
 
   SteadyShutdownClock clock_;
