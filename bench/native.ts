@@ -135,6 +135,7 @@ const mountAll = async (field: Field, source: string, folder: string): Promise<v
   const made = await Promise.allSettled([
     add("hp", passthroughHp(hp, source, folder)),
     ...[...kinds, "passthrough" as const].map((kind) => add(`ours ${kind}`, ours(kind, source, folder))),
+    add("ours writeback", ours("cached", source, folder, { features: { writebackCache: true } }, "ours writeback")),
     ...kinds.map((kind) => add(`ll ${kind}`, passthroughLl(ll, kind, source, folder))),
     ...(["cached", "uncached"] as const).map((kind) =>
       add(`fuse-native ${kind}`, fuseNative(npm, kind, source, folder))

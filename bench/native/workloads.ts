@@ -9,6 +9,7 @@ export type Key =
   | "ours direct"
   | "ours javascript"
   | "ours passthrough"
+  | "ours writeback"
   | "ll cached"
   | "ll uncached"
   | "ll direct"
@@ -114,16 +115,19 @@ const data = (ms: number, mib: number): ReadonlyArray<Workload> => [
     pinned: true,
     counted: true
   },
-  ...[
-    { block: 128, name: "128 KiB" },
-    { block: 4, name: "4 KiB" }
-  ].map(({ block, name }) => ({
-    name: `sequential write, ${name}`,
-    load: ["seqwrite", `mib=${mib}`, `block=${block * 1024}`],
-    ours: "ours cached" as const,
-    comparisons: [hp(0.95)],
-    makes: true
-  }))
+  // passthrough_hp has the writeback cache; ours without it is shown beside, because that is the product's setting.
+  ...[128, 4].flatMap((block) =>
+    [
+      { name: "writeback", ours: "ours writeback" as const, goal: 0.95 },
+      { name: "written through", ours: "ours cached" as const, goal: 0 }
+    ].map(({ goal, name, ours }) => ({
+      name: `sequential write of ${block} KiB, ${name}`,
+      load: ["seqwrite", `mib=${mib}`, `block=${block * 1024}`],
+      ours,
+      comparisons: [hp(goal)],
+      makes: true
+    }))
+  )
 ]
 
 /** Files of at least 256 KiB that the kernel reads and writes itself. */
