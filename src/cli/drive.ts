@@ -15,8 +15,10 @@ export interface DriveOptions {
   readonly drive: Option.Option<string>
 }
 
+/** `what` is done to: the start of what is said when the drive refuses it. */
 const withClient = <A, R>(
   { url, dir, drive }: DriveOptions,
+  what: string,
   use: (client: GraphServer.SecondClient) => Effect.Effect<A, GraphServer.SecondClientError, R>
 ) =>
   Effect.gen(function* () {
@@ -34,14 +36,14 @@ const withClient = <A, R>(
     return yield* use(client)
   }).pipe(
     Effect.catchTag("SecondClientError", ({ message, code }) =>
-      Effect.fail(failure(code === "unanswered" ? "noMount" : "failed", message))
+      Effect.fail(code === "unanswered" ? failure("noMount", message) : failure("failed", `${what}: ${message}`))
     ),
     Effect.provide([NodeHttpClient.layerUndici, NodeFileSystem.layer])
   )
 
 /** `onemount drive ls`: size in bytes, time of the last change and name, a line each. */
 export const listCommand = Effect.fn("cli.drive.ls")(function* (options: DriveOptions & { readonly path: string }) {
-  const items = yield* withClient(options, (client) => client.list(options.path))
+  const items = yield* withClient(options, options.path, (client) => client.list(options.path))
   for (const { name, size, folder, lastModifiedDateTime } of items) {
     yield* Console.log(
       `${String(size).padStart(12)}  ${lastModifiedDateTime}  ${name}${folder === undefined ? "" : "/"}`
@@ -60,7 +62,7 @@ export const putCommand = Effect.fn("cli.drive.put")(function* (
   })
   if (!info.isFile()) return yield* failure("usage", `${file} is not a file`)
   const target = path.endsWith("/") ? path + basename(file) : path
-  yield* withClient(options, (client) =>
+  yield* withClient(options, target, (client) =>
     Effect.gen(function* () {
       const content = (yield* FileSystem.FileSystem).stream(file)
       yield* client.put(target, content, info.size)
@@ -70,8 +72,8 @@ export const putCommand = Effect.fn("cli.drive.put")(function* (
 
 /** `onemount drive mv`. */
 export const moveCommand = (options: DriveOptions & { readonly from: string; readonly to: string }) =>
-  withClient(options, (client) => client.move(options.from, options.to))
+  withClient(options, `${options.from} to ${options.to}`, (client) => client.move(options.from, options.to))
 
 /** `onemount drive rm`. */
 export const removeCommand = (options: DriveOptions & { readonly path: string }) =>
-  withClient(options, (client) => client.remove(options.path))
+  withClient(options, options.path, (client) => client.remove(options.path))

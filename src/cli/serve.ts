@@ -28,6 +28,8 @@ export const serveCommand = Effect.fn("cli.serve")(function* (options: Options) 
   const [tlsPort, proxyPort] = [Option.getOrUndefined(options.tlsPort), Option.getOrUndefined(options.proxyPort)]
   const problem = [port, tlsPort ?? 0, proxyPort ?? 0].map(portProblem).find((found) => found !== undefined)
   if (problem !== undefined) return yield* failure("usage", problem)
+  // Asked before anything is made in the folder.
+  if (!allowRemote && !GraphServer.isLoopback(host)) return yield* failure("usage", GraphServer.notLoopback(host))
   const { seed, sample, scenario } = options
   if (!GraphServer.isPreset(scenario)) {
     const known = Object.keys(GraphServer.presets).join(", ")

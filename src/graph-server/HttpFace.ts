@@ -10,7 +10,7 @@ import { DriveCertificates } from "./DriveCertificates.ts"
 import { DriveServer } from "./DriveServer.ts"
 import type { ConnectionCut, DriveRequest } from "./Exchange.ts"
 import { toServerResponse } from "./InProcess.ts"
-import { isLoopback } from "./Loopback.ts"
+import { isLoopback, notLoopback } from "./Loopback.ts"
 import { serveSocket, socketPath } from "./SocketFace.ts"
 
 /** Why the server does not listen. `PortInUse` names the port; `NotLoopback` refuses to serve a network unasked. */
@@ -62,8 +62,7 @@ const serverOptions = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTime
 const serveOn = Effect.fnUntraced(function* (scheme: "http" | "https", http: Server, options: ServeOptions) {
   const { host = "127.0.0.1", port = 0, allowRemote = false, grace = 2_000 } = options
   if (!allowRemote && !isLoopback(host)) {
-    const message = `${host} is not a loopback address. Serving the drive to a network has to be allowed explicitly (--allow-remote).`
-    return yield* new ServeError({ reason: "NotLoopback", message })
+    return yield* new ServeError({ reason: "NotLoopback", message: notLoopback(host) })
   }
   const drive = yield* DriveServer
   const server = yield* NodeHttpServer.make(() => http, { host, port, gracefulShutdownTimeout: grace }).pipe(

@@ -1,6 +1,6 @@
 /** `onemount drive` as a process, against a drive that this one serves. */
 import { spawn } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -74,7 +74,7 @@ describe("onemount drive", () => {
           )
         })
       ),
-    60_000
+    120_000
   )
 
   it.live(
@@ -88,12 +88,10 @@ describe("onemount drive", () => {
           yield* drive("put", file, "/taken")
           yield* drive("put", file, "/other")
           const cases: ReadonlyArray<readonly [ReadonlyArray<string>, number, RegExp]> = [
-            [["ls", "--url", url, "--dir", dir, "/missing"], 1, /could not be found/],
-            [["put", "--url", url, "--dir", dir, file, "/missing/"], 1, /could not be found/],
+            [["ls", "--url", url, "--dir", dir, "/missing"], 1, /\/missing: .*could not be found/],
             [["put", "--url", url, "--dir", dir, join(folder, "nothing"), "/"], 2, /nothing cannot be read/],
             [["put", "--url", url, "--dir", dir, join(folder, "sub"), "/"], 2, /sub is not a file/],
             [["mv", "--url", url, "--dir", dir, "/other", "/taken"], 1, /already exists/],
-            [["rm", "--url", url, "--dir", dir, "/missing"], 1, /could not be found/],
             [["rm", "--url", url, "--dir", dir, "/"], 1, /root/],
             [["ls", "--url", url, "--dir", folder, "/"], 5, /no token/],
             [["ls", "--url", "http://127.0.0.1:1", "--dir", dir, "/"], 6, /127\.0\.0\.1:1/],
@@ -108,6 +106,20 @@ describe("onemount drive", () => {
           }
         })
       ),
-    60_000
+    120_000
+  )
+})
+
+describe("onemount serve", () => {
+  it.live(
+    "refuses a network, or a port that is none, before it makes anything",
+    () =>
+      Effect.gen(function* () {
+        const dir = join(yield* temporaryFolder, "drive")
+        const ended = yield* run(["serve", "--dir", dir, "--host", "0.0.0.0"])
+        assert.match(ended.stderr, /--allow-remote/)
+        assert.deepStrictEqual([ended.status, existsSync(dir)], [2, false])
+      }),
+    120_000
   )
 })
