@@ -59,7 +59,15 @@ describe.skipIf(version === undefined || !hasFuse)("mounts", () => {
             env
           )
         )
-        const args = ["mount", "--graph-url", `${url}/v1.0`, "--token-file", join(dir, "token")]
+        const args = [
+          "mount",
+          "--graph-url",
+          `${url}/v1.0`,
+          "--token-file",
+          join(dir, "token"),
+          "--set",
+          "sync.interval=5s"
+        ]
         yield* step(
           "we mount beside it",
           mounted(ours, process.execPath, [program, ...args, "--cache-dir", join(folder, "cache"), ours], {})
