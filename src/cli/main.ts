@@ -59,8 +59,11 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
 })
 
 /** Runs the command line `args` (without program and script) and ends the process with its exit status. */
-export const run = (args: ReadonlyArray<string>): void =>
+export const run = (args: ReadonlyArray<string>): void => {
+  // Whoever read our pipe may go away (`| head -1`); without a listener that would end us with a stack.
+  process.stdout.on("error", () => undefined)
   runMain(execute(args), {
     disableErrorReporting: true,
     teardown: (exit, done) => done(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : 1)
   })
+}

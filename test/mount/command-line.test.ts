@@ -141,6 +141,21 @@ describe("in the foreground", () => {
     holder.child.kill("SIGKILL")
     await holder.finished
   })
+
+  test("events end without a word when their reader has enough", async () => {
+    await mountEmbedded()
+    const command = `"${process.execPath}" "${program}"`
+    const script = `(${command} events; echo "ended with $?" >&2) | head -1`
+    const watcher = new Running("/bin/sh", ["-c", script], { env: harness.env, timeout: 60_000 })
+    const more = shell(
+      `i=0; until test -e ${at("enough")}; do i=$((i + 1)); mkdir ${at("mnt")}/$i; ${command} sync --wait; done`,
+      { env: harness.env }
+    )
+    const { stdout, stderr } = await watcher.finished.finally(() => writeFile(at("enough"), ""))
+    await more
+    assert.match(stdout, /^\{"_tag".*\}\n$/)
+    assert.strictEqual(stderr, "ended with 0\n")
+  })
 })
 
 describe("a daemon whose thread is blocked", () => {
