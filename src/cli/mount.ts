@@ -47,6 +47,8 @@ export const mountCommand = Effect.fn("cli.mount")(function* (flags: MountFlags)
 }, tellFailure)
 
 const checkFlags = (flags: MountFlags): Effect.Effect<void, Failure> => {
+  // A script's variable that was not set must not mean the working directory.
+  if (flags.mountpoint === "") return failure("usage", "MOUNTPOINT is empty")
   const remote = Option.isSome(flags.graphUrl) || Option.isSome(flags.tokenFile)
   if (Option.isSome(flags.embedded) && remote) {
     return failure("usage", "--embedded serves its own drive: leave out --graph-url and --token-file")

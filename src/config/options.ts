@@ -131,8 +131,8 @@ export const options = {
   },
   names: {
     localOnly: Kind.patterns({
-      default: [".~lock.*", "~$*", ".goutputstream-*", ".Trash-*"],
-      doc: "Names that stay on this machine; * is any text, ? any character.",
+      default: [],
+      doc: "Names that stay on this machine beside those of docs/SEMANTICS.md (N8); * is any text, ? any character.",
       ...restart
     })
   },
@@ -184,6 +184,9 @@ export const entries: ReadonlyArray<readonly [key: string, option: Kind.Option<u
 ).flatMap(([section, members]) =>
   Object.entries(members).map(([name, option]) => [`${section}.${name}`, option as Kind.Option<unknown>] as const)
 )
+
+/** The first parts of the keys. */
+export const sections: ReadonlyArray<string> = Object.keys(options)
 
 /** The option of a key. */
 export const byKey: ReadonlyMap<string, Kind.Option<unknown>> = new Map(entries)

@@ -4,8 +4,8 @@
 import { Option, Result } from "effect"
 import { ConfigError } from "./ConfigError.ts"
 import { decode } from "./kinds.ts"
-import { byKey, entries, type Values, variableOf } from "./options.ts"
-import type { Setting } from "./sources.ts"
+import { byKey, entries, sections, type Values, variableOf } from "./options.ts"
+import { isTable, type Setting } from "./sources.ts"
 
 /** Where each key's value came from; keys with their default are missing. */
 export type Origins = ReadonlyMap<string, string>
@@ -62,9 +62,10 @@ const contradictions = ({ shutdown, upload }: Values): ReadonlyArray<string> => 
   ...(upload.wait < upload.window ? ["upload.wait is shorter than upload.window: raise it or shorten the window"] : [])
 ]
 
-const unknownKey = ({ key, source }: Setting): string => {
+const unknownKey = ({ key, raw, source }: Setting): string => {
   const isVariable = key.startsWith("ONEMOUNT_")
-  const known = entries.map(([name]) => (isVariable ? variableOf(name) : name))
+  const names = entries.map(([name]) => (isVariable ? variableOf(name) : name))
+  const known = isTable(raw) ? sections : names
   const nearest = nearestOf(key, known)
   const hint = nearest === undefined ? "see `onemount config` for all keys" : `did you mean \`${nearest}\`?`
   return `${source}: unknown ${isVariable ? "variable" : "key"} \`${key}\`, ${hint}`

@@ -5,7 +5,7 @@
 import { Result } from "effect"
 import { Toml } from "effect/encoding"
 import { ConfigError } from "./ConfigError.ts"
-import { entries, variableOf } from "./options.ts"
+import { entries, sections, variableOf } from "./options.ts"
 
 /** One value of one source, not validated yet. */
 export interface Setting {
@@ -35,13 +35,18 @@ export const fromToml = (path: string, text: string): Result.Result<ReadonlyArra
     }
   })
 
-/** Tables nest, everything else is a value. */
+/** A table of the file, as opposed to a value. */
+export const isTable = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
+
+/** Tables nest, everything else is a value; a table with nothing in it stands for itself unless it is a section. */
 const flatten = (table: object, prefix: string): ReadonlyArray<readonly [string, unknown]> =>
-  Object.entries(table).flatMap(([name, value]: [string, unknown]) =>
-    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
-      ? flatten(value, `${prefix}${name}.`)
-      : [[`${prefix}${name}`, value] as const]
-  )
+  Object.entries(table).flatMap(([name, value]: [string, unknown]) => {
+    const key = `${prefix}${name}`
+    if (!isTable(value)) return [[key, value] as const]
+    if (Object.keys(value).length > 0) return flatten(value, `${key}.`)
+    return sections.includes(key) ? [] : [[key, value] as const]
+  })
 
 /** Line of each plainly written key; quoted and inline ones are reported without a line. */
 const lineNumbers = (text: string): ReadonlyMap<string, number> => {
@@ -49,7 +54,10 @@ const lineNumbers = (text: string): ReadonlyMap<string, number> => {
   let section = ""
   for (const [index, line] of text.split("\n").entries()) {
     const header = /^\s*\[([^[\]]+)\]/.exec(line)?.[1]
-    if (header !== undefined) section = `${header.trim()}.`
+    if (header !== undefined) {
+      section = `${header.trim()}.`
+      lines.set(header.trim(), index + 1)
+    }
     const key = /^\s*([\w.-]+)\s*=/.exec(line)?.[1]
     if (key !== undefined) lines.set(`${section}${key}`, index + 1)
   }

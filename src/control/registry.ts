@@ -67,7 +67,9 @@ const ensure = (path: string): Effect.Effect<void, RegistryError> =>
 const unusable = (path: string, cause: unknown): RegistryError =>
   new RegistryError({
     reason: "Unusable",
-    message: `cannot use ${path} for the socket of the mount: ${cause instanceof Error ? cause.message : String(cause)}`
+    message:
+      `cannot use ${path} for the socket of the mount (${cause instanceof Error ? cause.message : String(cause)}): ` +
+      "set XDG_RUNTIME_DIR to a directory of your own"
   })
 
 /** Where the mount's socket is, whether it exists or not. */

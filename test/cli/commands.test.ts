@@ -49,6 +49,7 @@ describe("wrong calls", () => {
     ["an unknown command", ["mont"], 2, /Unknown subcommand "mont"[\s\S]*mount/],
     ["an unknown flag", ["mount", "--embeded", "x", "/mnt"], 2, /--embeded[\s\S]*Try `onemount mount --help`/],
     ["a missing argument", ["mount"], 2, /MOUNTPOINT/],
+    ["an empty argument", ["mount", "--embedded", "a", ""], 2, /MOUNTPOINT is empty/],
     ["two drives", ["mount", "--embedded", "a", "--graph-url", "http://x", "/mnt"], 2, /leave out --graph-url/],
     ["a sample without a drive", ["mount", "--sample", "--token-file", "x", "/mnt"], 2, /--sample needs --embedded/],
     ["here and there", ["mount", "--foreground", "--daemon", "--embedded", "a", "/mnt"], 2, /choose one/],

@@ -53,6 +53,11 @@ describe("refusals", () => {
     ])
     assert.match(problemsOf("[mount]\nfile_mode = '644'\n")[0] ?? "", /did you mean `mount\.fileMode`\?/)
     assert.match(problemsOf("[weather]\nforecast = 1\n")[0] ?? "", /see `onemount config`/)
+    assert.match(problemsOf("[names]\nlocalonly = ['x']\n[cache]\n")[0] ?? "", /did you mean `names\.localOnly`\?/)
+    assert.deepStrictEqual(problemsOf("[cahce]\n[cache]\n[cache.limit]\n"), [
+      "config.toml:1: unknown key `cahce`, did you mean `cache`?",
+      "config.toml:3: cache.limit is {} and has to be a size from 64MiB to 1PiB, such as 10GiB"
+    ])
   })
 
   it("names unknown variables with the nearest one", () => {
