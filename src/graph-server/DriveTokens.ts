@@ -13,7 +13,8 @@ const digest = (text: string): string => sha256(text).toString("hex")
 /** What a sign-in or refresh gives out. */
 export interface TokenGrant {
   readonly accessToken: string
-  readonly refreshToken: string
+  /** Undefined for a grant that cannot be renewed. */
+  readonly refreshToken: string | undefined
   /** Seconds until the access token expires. */
   readonly expiresIn: number
 }
@@ -26,8 +27,11 @@ export class DriveTokens extends Context.Service<
     /** A further token; works until `revoke`, also after a restart. */
     readonly issue: Effect.Effect<string, ApiError>
     revoke(token: string): Effect.Effect<void, ApiError>
-    /** A new pair, as after a sign-in or a refresh. Those issued before stay valid. Throws what SQLite throws. */
-    grant(now: number): TokenGrant
+    /**
+     * New tokens, as after a sign-in or a refresh; a refresh token only when the grant is renewable. Those issued before
+     * stay valid. Throws what SQLite throws.
+     */
+    grant(now: number, isRenewable: boolean): TokenGrant
     /** Synchronous, throws what SQLite throws: call it inside `attempt`. */
     isValid(token: string, now: number): boolean
     isRefreshToken(token: string, now: number): boolean
@@ -59,12 +63,15 @@ const makeTokens = ({ db, token }: DriveStore["Service"], settings: DriveSetting
       return issued
     }),
     revoke: (text) => Effect.asVoid(attempt(() => remove.run(digest(text)))),
-    grant: (now) =>
+    grant: (now, isRenewable) =>
       db.transaction(() => {
-        const [accessToken, refreshToken] = [newToken(), newToken()]
+        const accessToken = newToken()
+        const refreshToken = isRenewable ? newToken() : undefined
         expire.run(now)
         insert.run(digest(accessToken), "access", now + settings.accessTokenLifetime)
-        insert.run(digest(refreshToken), "refresh", now + settings.refreshTokenLifetime)
+        if (refreshToken !== undefined) {
+          insert.run(digest(refreshToken), "refresh", now + settings.refreshTokenLifetime)
+        }
         return { accessToken, refreshToken, expiresIn: Math.floor(settings.accessTokenLifetime / 1000) }
       }),
     isValid: (text, now) => isKnown(text, "access", now),

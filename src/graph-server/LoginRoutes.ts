@@ -100,12 +100,12 @@ const authorize: Handler = ({ signIns }, call) =>
     if (!isPublicRedirect(redirectUri)) {
       throw LoginError.invalidRequest(50011, "The redirect URI is not one of a public client.")
     }
-    const answer = (parameters: Record<string, string>): DriveResponse => {
-      const state = call.query.get("state")
-      const query = new URLSearchParams({ ...parameters, ...(state === undefined ? {} : { state }) }).toString()
-      const mark = call.query.get("response_mode") === "fragment" ? "#" : redirectUri.includes("?") ? "&" : "?"
-      return empty(302, { location: redirectUri + mark + query, "cache-control": "no-store" })
-    }
+    const state = call.query.get("state")
+    const answer = (parameters: Record<string, string>): DriveResponse =>
+      redirect(redirectUri, call.query.get("response_mode"), {
+        ...parameters,
+        ...(state === undefined ? {} : { state })
+      })
     if (call.query.get("response_type") !== "code") {
       return answer({
         error: "unsupported_response_type",
@@ -122,6 +122,20 @@ const authorize: Handler = ({ signIns }, call) =>
     return answer({ code: signIns.authorize({ clientId, redirectUri, scope, challenge }, call.now) })
   })
 
+/** Sends the browser back: by query unless another response_mode was asked for. */
+const redirect = (uri: string, mode: string | undefined, parameters: Record<string, string>): DriveResponse => {
+  if (mode === "form_post") {
+    const inputs = Object.entries(parameters).map(
+      ([name, value]) => `<input type="hidden" name="${escape(name)}" value="${escape(value)}">`
+    )
+    const submit = `<button>Continue</button></form><script>document.forms[0].submit()</script>`
+    return page(200, "Signed in", `<form method="post" action="${escape(uri)}">${inputs.join("")}${submit}`)
+  }
+  const query = new URLSearchParams(parameters).toString()
+  const mark = mode === "fragment" ? "#" : uri.includes("?") ? "&" : "?"
+  return empty(302, { location: uri + mark + query, "cache-control": "no-store" })
+}
+
 const required = (parameters: { get(name: string): string | null | undefined }, name: string): string => {
   const value = parameters.get(name)
   if (value === undefined || value === null || value === "") throw LoginError.missing(name)
@@ -136,8 +150,12 @@ const defaultScope = "Files.ReadWrite User.Read offline_access"
 const clientOf = (call: Call, form: URLSearchParams): string => {
   const basic = /^basic +(\S+)$/i.exec(call.request.headers.authorization ?? "")?.[1]
   const user = basic === undefined ? undefined : Buffer.from(basic, "base64").toString("utf8").split(":")[0]
-  if (user !== undefined && user !== "") return decodeURIComponent(user)
-  return required(form, "client_id")
+  if (user === undefined || user === "") return required(form, "client_id")
+  try {
+    return decodeURIComponent(user)
+  } catch {
+    throw LoginError.invalidRequest(9002313, "The client id in the Authorization header is malformed.")
+  }
 }
 
 const readForm = (call: Call) => Effect.map(readText(call), (text) => new URLSearchParams(text))
@@ -149,7 +167,9 @@ const tokenReply = ({ tokens, signIns }: LoginParts, call: Call, form: URLSearch
   const grantType = required(form, "grant_type")
   const clientId = clientOf(call, form)
   const scope = grantedScope()
-  const granted = tokens.grant(call.now)
+  // A refresh renews what was asked for once; other grants have to ask for a refresh token.
+  const renewable = grantType === "refresh_token" || scope.split(/\s+/).includes("offline_access")
+  const granted = tokens.grant(call.now, renewable)
   return json(
     200,
     {
@@ -158,6 +178,7 @@ const tokenReply = ({ tokens, signIns }: LoginParts, call: Call, form: URLSearch
       expires_in: granted.expiresIn,
       ext_expires_in: granted.expiresIn,
       access_token: granted.accessToken,
+      // Undefined is left out of the JSON.
       refresh_token: granted.refreshToken
     },
     { "cache-control": "no-store", pragma: "no-cache" }
@@ -229,7 +250,7 @@ const discovery: Handler = (_, call, tenant) => {
       device_authorization_endpoint: `${base}/oauth2/v2.0/devicecode`,
       end_session_endpoint: `${base}/oauth2/v2.0/logout`,
       response_types_supported: ["code"],
-      response_modes_supported: ["query", "fragment"],
+      response_modes_supported: ["query", "fragment", "form_post"],
       token_endpoint_auth_methods_supported: ["client_secret_post", "client_secret_basic", "none"],
       code_challenge_methods_supported: ["S256", "plain"],
       scopes_supported: ["openid", "profile", "offline_access"]

@@ -83,6 +83,9 @@ describe("the login host", () => {
       const nobody = yield* form("token", refresh)
       assert.deepStrictEqual([nobody.status, nobody.body.error], [400, "invalid_request"])
       assert.deepStrictEqual(nobody.body.error_codes, [900144])
+      const broken = { authorization: `Basic ${Buffer.from("%zz:secret").toString("base64")}` }
+      const refused = yield* form("token", refresh, broken)
+      assert.deepStrictEqual([refused.status, refused.body.error], [400, "invalid_request"])
     }).pipe(Effect.provide(drive()))
   )
 
@@ -103,6 +106,35 @@ describe("the login host", () => {
       yield* TestClock.adjust("11 minutes")
       const expired = yield* token({ ...redeem, code: codeOf(late.location) })
       assert.deepStrictEqual(expired.body.error_codes, [70008])
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("gives a refresh token to whoever asks for offline access, and to no one else", () =>
+    Effect.gen(function* () {
+      const granted = Effect.fnUntraced(function* (scope: string) {
+        const { location } = yield* authorize({ scope })
+        const code = { grant_type: "authorization_code", code: codeOf(location), redirect_uri: redirectUri }
+        return (yield* token(code)).body
+      })
+      assert.isUndefined((yield* granted("Files.ReadWrite")).refresh_token)
+      const { refresh_token } = yield* granted("Files.ReadWrite offline_access")
+      const renewed = yield* token({ grant_type: "refresh_token", refresh_token, scope: "Files.ReadWrite" })
+      assert.isString(renewed.body.refresh_token)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("sends the code back by query, fragment or form", () =>
+    Effect.gen(function* () {
+      assert.include((yield* authorize({ response_mode: "fragment" })).location, `${redirectUri}#code=`)
+      const query = new URLSearchParams({ client_id: "app", response_type: "code", redirect_uri: redirectUri })
+      const form = `${host}/oauth2/v2.0/authorize?${query.toString()}&response_mode=form_post&state=%22%3E`
+      const { status, text } = yield* get(form, { token: null })
+      assert.strictEqual(status, 200)
+      assert.include(text, `action="${redirectUri}"`)
+      assert.include(text, '<input type="hidden" name="state" value="&#34;&#62;">')
+      const code = /name="code" value="([\w-]+)"/.exec(text)?.[1] ?? ""
+      const redeemed = yield* token({ grant_type: "authorization_code", code, redirect_uri: redirectUri })
+      assert.strictEqual(redeemed.status, 200)
     }).pipe(Effect.provide(drive()))
   )
 
