@@ -214,9 +214,9 @@ const resources: Readonly<Record<string, Readonly<Record<string, (parts: Parts, 
       )
   },
   drives: {
-    GET: ({ drives }) =>
+    GET: ({ drives }, { request }) =>
       attempt(() => {
-        const open = drives.list().map(({ model }) => ({ ...driveShape(model), ...model.label }))
+        const open = drives.list().map(({ model }) => ({ ...driveShape(model, request.origin), ...model.label }))
         const closed = drives.closed().map(({ known, error }) => ({
           ...(known === undefined ? {} : { ...driveIdentity(known), ...known.label }),
           error: error.message

@@ -56,6 +56,8 @@ const checkParts = (requests: ReadonlyArray<Part>): Effect.Effect<void, ApiError
     if (unknown !== undefined)
       return Effect.fail(invalidRequest(`'${id}' depends on '${unknown}', which is not before it.`))
     if (/^\/?(\$|%24)batch/i.test(url)) return Effect.fail(invalidRequest("A batch cannot hold a batch."))
+    if (hasObject(part) && typeOf(part) === "")
+      return Effect.fail(invalidRequest(`Write request id : ${id} does not contain Content-Type header or body.`))
     if (isBinary(part) && Result.isFailure(Base64.decode(part.body)))
       return Effect.fail(invalidRequest(`The body of '${id}' is neither JSON, by its Content-Type, nor base64.`))
     seen.add(id)
@@ -93,11 +95,14 @@ const answerPart = (call: Call, part: Part, handle: Handle): Effect.Effect<PartR
   )
 }
 
+const typeOf = ({ headers = {} }: Part): string =>
+  Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? ""
+
+const hasObject = ({ body }: Part): boolean => body !== undefined && body !== null && typeof body !== "string"
+
 /** Text is base64 of the body, unless the part says that it is JSON. */
-const isBinary = (part: Part): part is Part & { readonly body: string } => {
-  const type = Object.entries(part.headers ?? {}).find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? ""
-  return typeof part.body === "string" && !type.startsWith("application/json")
-}
+const isBinary = (part: Part): part is Part & { readonly body: string } =>
+  typeof part.body === "string" && !typeOf(part).startsWith("application/json")
 
 const bodyOf = (part: Part): Uint8Array => {
   if (part.body === undefined || part.body === null) return new Uint8Array(0)

@@ -32,6 +32,7 @@ export const CreateBody = Schema.Struct({
 export const PatchBody = Schema.Struct({
   ...common,
   name: Text,
+  description: Text,
   parentReference: Schema.optionalKey(Schema.NullOr(Schema.Struct({ id: Text, path: Text, driveId: Text })))
 })
 
@@ -85,18 +86,24 @@ const isCalendarDay = (day: string): boolean => {
   return !Number.isNaN(start) && new Date(start).toISOString().startsWith(day)
 }
 
-const parseTime = (field: string, text: string | null | undefined): number | undefined => {
+/** Milliseconds since the epoch; undefined for what is no date and time of the years 1 to 9999. */
+export const parseDateTime = (text: string): number | undefined => {
+  const millis = dateTime.test(text) && isCalendarDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
+  return millis >= firstTime && millis <= lastTime ? millis : undefined
+}
+
+/** The same for a property that may be absent; throws 400 for what is no date and time. */
+export const timeOf = (field: string, text: string | null | undefined): number | undefined => {
   const value = given(text)
   if (value === undefined) return undefined
-  const millis = dateTime.test(value) && isCalendarDay(value.slice(0, 10)) ? Date.parse(value) : Number.NaN
-  if (!(millis >= firstTime && millis <= lastTime))
-    throw invalidRequest(`fileSystemInfo.${field} is not a date and time.`, "invalidParameterFormat")
+  const millis = parseDateTime(value)
+  if (millis === undefined) throw invalidRequest(`${field} is not a date and time.`, "invalidParameterFormat")
   return millis
 }
 
 /** fileSystemInfo of a body; 400 for what is no date and time of the years 1 to 9999. */
 export const timesOf = ({ fileSystemInfo }: CommonBody): Effect.Effect<ItemTimes, ApiError> =>
   attempt(() => ({
-    created: parseTime("createdDateTime", fileSystemInfo?.createdDateTime),
-    modified: parseTime("lastModifiedDateTime", fileSystemInfo?.lastModifiedDateTime)
+    created: timeOf("fileSystemInfo.createdDateTime", fileSystemInfo?.createdDateTime),
+    modified: timeOf("fileSystemInfo.lastModifiedDateTime", fileSystemInfo?.lastModifiedDateTime)
   }))

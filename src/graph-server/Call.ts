@@ -34,6 +34,9 @@ const searchParams = ({ url }: DriveRequest): URLSearchParams => {
 
 const optionName = (name: string): string => name.replace(/^\$/, "").toLowerCase()
 
+/** HEAD is answered like GET; the server leaves the body out. */
+export const methodOf = ({ request }: Call): string => (request.method === "HEAD" ? "GET" : request.method)
+
 /** Absolute link to the same resource under the host the client came in by, all its options repeated but for one. */
 export const linkWith = (call: Call, name: string, value: string): string => {
   const others = [...searchParams(call.request)].filter(([key]) => optionName(key) !== optionName(name))
@@ -109,7 +112,10 @@ export const contentLength = (call: Call): number | undefined => {
 
 const jsonLimit = 1024 * 1024
 
-/** The body as text; 413 when it is larger than any JSON or form has to be. */
+/** Drops a byte order mark, and throws at what is no UTF-8: a name would come out as one that nobody sent. */
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+/** The body as text; 413 when it is larger than any JSON or form has to be, 400 when it is not UTF-8. */
 export const readText = Effect.fnUntraced(function* (call: Call) {
   const chunks: Array<Uint8Array> = []
   let size = 0
@@ -120,7 +126,10 @@ export const readText = Effect.fnUntraced(function* (call: Call) {
     chunks.push(chunk)
   })
   yield* Stream.runForEach(body, collect)
-  return Buffer.concat(chunks).toString("utf8")
+  return yield* Effect.try({
+    try: () => utf8.decode(Buffer.concat(chunks)),
+    catch: () => invalidRequest("The request body is not valid UTF-8.")
+  })
 })
 
 /** The body as JSON of a schema; 400 that names the field when it is not. An absent body counts as {}. */

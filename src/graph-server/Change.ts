@@ -35,6 +35,8 @@ export interface Change {
 export interface ItemPatch {
   readonly name?: string | undefined
   readonly parent?: number | undefined
+  /** Null takes it away. */
+  readonly description?: string | null | undefined
 }
 
 /** What an operation that may find what it was to make has made or found. */

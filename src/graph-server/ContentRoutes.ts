@@ -1,6 +1,14 @@
 /** File content: the redirect to a download URL, that URL itself with ranges, and the simple upload. */
 import { Effect, Stream } from "effect"
-import { ApiError, attempt, invalidRange, invalidRequest, itemNotFound } from "./ApiError.ts"
+import {
+  ApiError,
+  attempt,
+  invalidRange,
+  invalidRequest,
+  itemNotFound,
+  lengthRequired,
+  notSupported
+} from "./ApiError.ts"
 import { conflictOf } from "./Bodies.ts"
 import { type Call, contentLength, empty } from "./Call.ts"
 import { mimeType } from "./DriveItemShape.ts"
@@ -13,6 +21,7 @@ export const getContent = (parts: DriveParts, call: Call, address: ItemAddress) 
   attempt((): DriveResponse => {
     const row = find(parts, address)
     if (row.content === null) throw invalidRequest("You cannot get content for a folder")
+    if (call.query.has("format")) throw notSupported("This drive does not convert contents.")
     const known = call.request.headers["if-none-match"]
     if (known !== undefined && parts.model.tags.matches(known, row)) return empty(304)
     return empty(302, { location: parts.links.url(call.request.origin, row, row.content, call.now) })
@@ -22,6 +31,7 @@ export const putContent = Effect.fnUntraced(function* (parts: DriveParts, call: 
   const conflict = yield* conflictOf(call, {}, "replace")
   const conditions = conditionsOf(call)
   const expected = contentLength(call)
+  if (expected === undefined && call.request.headers["transfer-encoding"] === undefined) return yield* lengthRequired()
   // Looked at before the body is read, so that a refusal costs no transfer; and again with the change itself.
   yield* attempt(() => {
     const existing = parts.model.checkTarget(contentTarget(parts, address), conflict, conditions)
@@ -42,21 +52,26 @@ export const putContent = Effect.fnUntraced(function* (parts: DriveParts, call: 
 const officeName = /\.(docx|xlsx|pptx)$/i
 const promotedProperties = new TextEncoder().encode("<promoted properties />")
 
-/** The item as the server leaves it after an upload: see DriveSettings.rewriteOffice. */
-export const rewriteOffice = (parts: DriveParts, call: Call, row: ItemRow): Effect.Effect<ItemRow, ApiError> => {
-  const rewrites = call.quirks.rewritesOffice ?? parts.settings.rewriteOffice
+/**
+ * The item as the server leaves it after an upload: see DriveSettings.rewriteOffice. The upload stands whatever comes of
+ * this, and so does what somebody else has uploaded meanwhile.
+ */
+export const rewriteOffice = (parts: DriveParts, call: Call, row: ItemRow): Effect.Effect<ItemRow> => {
+  const rewrites = call.quirks.rewritesOffice ?? parts.settings.rewriteOffice ?? parts.model.label.site !== undefined
   if (!rewrites || row.content === null || !officeName.test(row.name)) return Effect.succeed(row)
   const old = parts.contents.read(row.content, { offset: 0, length: row.size })
   const size = row.size + promotedProperties.length
-  return parts.contents.store(
-    Stream.concat(old, Stream.succeed(promotedProperties)),
-    { limit: size, expected: size },
-    (stored) =>
-      attempt(() => {
-        const times = { modified: row.fs_modified }
-        return parts.model.putContent({ item: row.id }, stored, { now: call.now, conflict: "replace", times }).item
-      })
-  )
+  const change = {
+    now: call.now,
+    conflict: "replace",
+    times: { modified: row.fs_modified },
+    conditions: { ifMatch: parts.model.tags.eTag(row) }
+  } as const
+  return parts.contents
+    .store(Stream.concat(old, Stream.succeed(promotedProperties)), { limit: size, expected: size }, (stored) =>
+      attempt(() => parts.model.putContent({ item: row.id }, stored, change).item)
+    )
+    .pipe(Effect.catch((error) => Effect.as(Effect.logInfo("An Office file was not rewritten", error), row)))
 }
 
 export const download = (parts: DriveParts, call: Call, segments: ReadonlyArray<string>) =>

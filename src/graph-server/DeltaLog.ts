@@ -12,6 +12,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { ApiError, invalidRequest } from "./ApiError.ts"
+import { parseDateTime } from "./Bodies.ts"
 import { decode, encode, type Position } from "./DeltaToken.ts"
 import { DriveModel } from "./DriveModel.ts"
 import { DriveStore } from "./DriveStore.ts"
@@ -44,8 +45,8 @@ export class DeltaLog extends Context.Service<
     /** A token after everything that has happened so far, but for the last `lag` milliseconds. */
     latest(lag: number): string
     /**
-     * The page after `token`; undefined starts with everything. Throws 400 for what is not a token, 410 resyncRequired
-     * for one that expired.
+     * The page after `token`; undefined starts with everything, and on a business drive a date and time with what has
+     * changed since. Throws 400 for what is not a token, 410 resyncRequired for one that expired.
      */
     page(token: string | undefined, options: PageOptions): DeltaPage
     /** All tokens given out so far answer 410 from now on. */
@@ -69,15 +70,21 @@ const resyncRequired = (fresh: string, kind = "resyncApplyDifferences"): ApiErro
     headers: { location: fresh }
   })
 
-const makeDeltaLog = ({ db }: DriveStore["Service"], { table }: DriveModel["Service"]): DeltaLog["Service"] => {
+const makeDeltaLog = ({ db }: DriveStore["Service"], { table, kind }: DriveModel["Service"]): DeltaLog["Service"] => {
   const setting = db.prepare<{ readonly value: string }>("SELECT value FROM settings WHERE key = ?")
   const set = db.prepare("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
   const epochNow = (): number => Number(setting.get("delta_epoch")?.value ?? 1)
 
-  const start = (lag: number): Position => ({ epoch: epochNow(), since: 0, at: 0, upTo: table.lastChangeBefore(lag) })
+  const start = (lag: number, after = 0): Position => {
+    const upTo = table.lastChangeBefore(lag)
+    const since = Math.min(after, upTo)
+    return { epoch: epochNow(), since, at: since, upTo }
+  }
 
   const parse = (token: string, { fresh, lag, resync }: PageOptions): Position => {
     if (resync !== undefined) throw resyncRequired(fresh, resync)
+    const time = kind === "business" ? parseDateTime(token) : undefined
+    if (time !== undefined) return start(lag, table.lastChangeAt(time))
     const position = decode(token)
     if (position === undefined || position.epoch > epochNow() || position.upTo > table.lastChange()) {
       throw invalidRequest("The delta token is not valid.", "invalidParameterFormat")

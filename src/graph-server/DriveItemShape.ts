@@ -20,6 +20,8 @@ export interface ShapeContext {
   readonly select: ReadonlySet<string> | undefined
   /** Files changed after this moment have no hash yet; milliseconds since the epoch. */
   readonly hashedUntil: number
+  /** Business drives leave cTag out of delta. */
+  readonly isDelta: boolean
 }
 
 /** Where a shortcut leads; the row is undefined when that item is gone, the model when its drive is not served here. */
@@ -69,20 +71,34 @@ export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
     model.table.place(id, () => {
       const row = model.table.folder(id)
       const name = row?.name ?? ""
-      const below = row === undefined || row.parent === null ? undefined : folderOf(row.parent)
-      const segment = context.encodePaths ? encodeURIComponent(name) : name
-      return { name, path: below === undefined ? `/drives/${model.driveId}/root:` : `${below.path}/${segment}` }
+      if (row === undefined || row.parent === null) {
+        return { name, path: `/drives/${model.driveId}/root:`, webPath: webRoot(model.label) }
+      }
+      const [below, encoded] = [folderOf(row.parent), encodeURIComponent(name)]
+      const path = `${below.path}/${context.encodePaths ? encoded : name}`
+      return { name, path, webPath: `${below.webPath}/${encoded}` }
     })
+
+  /** For people: personal drives name the item, business ones its place. */
+  const webUrl = (row: ItemRow, id: string): string => {
+    if (model.kind === "personal") return `${context.webOrigin}/?id=${id}`
+    const path =
+      row.parent === null ? webRoot(model.label) : `${folderOf(row.parent).webPath}/${encodeURIComponent(row.name)}`
+    return context.webOrigin + path
+  }
 
   const parentReference = (row: ItemRow): Json => {
     if (row.parent === null) return drive
     if (row.deleted === 1) return { ...drive, id: model.tags.id(row.parent) }
-    return { ...drive, id: model.tags.id(row.parent), ...folderOf(row.parent) }
+    const { name, path } = folderOf(row.parent)
+    return { ...drive, id: model.tags.id(row.parent), name, path }
   }
 
   const wants = (property: string): boolean => select === undefined || select.has(property)
 
   const wantsParent = wants("parentReference")
+  // The Personal Vault has no address for people.
+  const wantsWebUrl = wants("webUrl")
   const wantsUrl = wants(downloadUrlKey) || wants("content.downloadUrl")
 
   return (row) => {
@@ -91,6 +107,7 @@ export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
       return select === undefined ? gone : pick(gone, select)
     }
     const item = liveItem(row, context)
+    if (wantsWebUrl && row.facet !== "vault") item["webUrl"] = webUrl(row, model.tags.id(row.id))
     if (wantsParent) item["parentReference"] = parentReference(row)
     if (wantsUrl && row.content !== null) item[downloadUrlKey] = context.downloadUrl(row, row.content)
     return select === undefined ? item : pick(item, select)
@@ -99,7 +116,8 @@ export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
 
 const downloadUrlKey = "@microsoft.graph.downloadUrl"
 
-const pick = (item: Json, select: ReadonlySet<string>): Json =>
+/** What $select names, and what comes with every item. */
+export const pick = (item: Json, select: ReadonlySet<string>): Json =>
   Object.fromEntries(
     Object.entries(item).filter(
       ([key]) => select.has(key) || key === "deleted" || (key === downloadUrlKey && select.has("content.downloadUrl"))
@@ -108,19 +126,20 @@ const pick = (item: Json, select: ReadonlySet<string>): Json =>
 
 /** Built by assignment: a page has a thousand of them, and spreading costs more than all the rest. */
 const liveItem = (row: ItemRow, context: ShapeContext): Record<string, unknown> => {
-  const { model, webOrigin } = context
-  const id = model.tags.id(row.id)
+  const { model, isDelta } = context
+  const eTag = model.tags.eTag(row)
+  const isBusiness = model.kind === "business"
   const item: Record<string, unknown> = {
+    // Undefined is left out of the JSON.
+    "@odata.etag": isBusiness ? eTag : undefined,
     createdDateTime: timestamp(row.created),
-    // Undefined is left out of the JSON: business folders have none.
-    cTag: model.tags.cTag(row),
-    eTag: model.tags.eTag(row),
-    id,
+    cTag: isDelta && isBusiness ? undefined : model.tags.cTag(row),
+    eTag,
+    id: model.tags.id(row.id),
     lastModifiedDateTime: timestamp(row.modified),
     name: row.name,
+    description: row.description ?? undefined,
     size: row.size,
-    // The Personal Vault has no address for people.
-    webUrl: row.facet === "vault" ? undefined : `${webOrigin}/?id=${id}`,
     createdBy: identity,
     lastModifiedBy: identity,
     fileSystemInfo: {
@@ -157,6 +176,17 @@ const unhashedFacet = ({ name }: ItemRow): Json => ({ mimeType: mimeType(name), 
 
 const folderFacet = (row: ItemRow): Json => ({ childCount: row.children })
 
+/** Where the site of a business drive shows its files. */
+const webRoot = ({ name, owner, site }: DriveLabel): string => {
+  if (site !== undefined) return `/sites/${encodeURIComponent(site)}/${encodeURIComponent(name)}`
+  return `/personal/${(owner ?? identity.user.displayName).toLowerCase().replace(/[^a-z0-9]+/g, "_")}/Documents`
+}
+
+const webPathOf = ({ kind, label, pathOf }: DriveModel["Service"], row: ItemRow, itemId: string): string => {
+  if (kind === "personal") return `/?id=${encodeURIComponent(itemId)}`
+  return [webRoot(label), ...pathOf(row).map(encodeURIComponent)].join("/")
+}
+
 /** What a shortcut shows of the item it leads to; of one that is gone, only where it was. */
 const remoteItem = ({ driveId, itemId, model, row }: ShortcutTarget, webOrigin: string): Json => {
   const drive = { driveId, ...(model === undefined ? {} : { driveType: driveType(model) }) }
@@ -165,7 +195,7 @@ const remoteItem = ({ driveId, itemId, model, row }: ShortcutTarget, webOrigin: 
     id: itemId,
     name: row.name,
     size: row.size,
-    webUrl: `${webOrigin}/?id=${encodeURIComponent(itemId)}`,
+    webUrl: webOrigin + webPathOf(model, row, itemId),
     ...(row.kind === "file" ? { file: fileFacet(row, model) } : { folder: folderFacet(row) }),
     fileSystemInfo: {
       createdDateTime: timestamp(row.fs_created),
@@ -174,6 +204,14 @@ const remoteItem = ({ driveId, itemId, model, row }: ShortcutTarget, webOrigin: 
     parentReference: { ...drive, ...(row.parent === null ? {} : { id: model.tags.id(row.parent) }) },
     shared: { scope: "users", owner: ownerOf(model.label) }
   }
+}
+
+/** An item of another drive as it is listed among those shared with somebody: without tags and hashes. */
+export const sharedStub = (model: DriveModel["Service"], row: ItemRow, webOrigin: string): Json => {
+  const itemId = model.tags.id(row.id)
+  const { file, ...remote } = remoteItem({ driveId: model.driveId, itemId, model, row }, webOrigin)
+  const seen = file === undefined ? remote : { ...remote, file: { mimeType: mimeType(row.name) } }
+  return { id: itemId, name: row.name, webUrl: remote["webUrl"], remoteItem: seen }
 }
 
 /** Business drives leave out the name of what is gone. */
@@ -203,7 +241,16 @@ export const driveIdentity = (drive: Pick<DriveModel["Service"], "driveId" | "ki
 })
 
 /** Microsoft Graph, drive resource type. */
-export const driveShape = (model: DriveModel["Service"]): Json => ({ ...driveIdentity(model), quota: model.quota() })
+export const driveShape = (model: DriveModel["Service"], webOrigin: string): Json => {
+  const { created, modified } = model.table.root()
+  return {
+    ...driveIdentity(model),
+    webUrl: webOrigin + (model.kind === "personal" ? "" : webRoot(model.label)),
+    createdDateTime: timestamp(created),
+    lastModifiedDateTime: timestamp(modified),
+    quota: model.quota()
+  }
+}
 
 /** The signed-in user (Microsoft Graph, user resource type). */
 export const userShape: Json = {

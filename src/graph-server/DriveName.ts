@@ -1,9 +1,10 @@
 /** Names as OneDrive rules them (Microsoft support, "Restrictions and limitations in OneDrive and SharePoint"). */
 import { invalidRequest } from "./ApiError.ts"
+import type { DriveKind } from "./ItemTags.ts"
 
 /** In UTF-16 code units, as the service counts. */
 export const maxNameLength = 255
-/** Characters of a path, from the root down, with its slashes (SharePoint limits). */
+/** Characters of a path, from the root down, with the slashes between its names (SharePoint limits). */
 export const maxPathLength = 400
 
 const forbiddenCharacters = /["*:<>?/\\|]|\p{Cc}/u
@@ -24,11 +25,17 @@ export const nameProblem = (name: string): string | undefined => {
   return undefined
 }
 
-/** Throws 400 invalidRequest with the reason, or 400 with inner code pathIsTooLong. */
-export const checkName = (name: string, parentPathLength: number): void => {
-  const problem = nameProblem(name)
+/**
+ * Throws 400 invalidRequest with the reason, or 400 with inner code pathIsTooLong. The length of the parent's path counts
+ * a slash before each name, so it is 0 for the root.
+ */
+export const checkName = (name: string, parentPathLength: number, kind: DriveKind): void => {
+  // Libraries keep their web pages there.
+  const isForms = kind === "business" && parentPathLength === 0 && name.toLowerCase() === "forms"
+  const problem = isForms ? `The provided name "${name}" is reserved.` : nameProblem(name)
   if (problem !== undefined) throw invalidRequest(problem, "invalidParameterFormat")
-  if (parentPathLength + 1 + name.length > maxPathLength) {
+  // The slash before the first name does not count.
+  if (parentPathLength + name.length > maxPathLength) {
     throw invalidRequest(`The path would be longer than ${maxPathLength} characters.`, "pathIsTooLong")
   }
 }

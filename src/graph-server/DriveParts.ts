@@ -1,5 +1,5 @@
 /** What the route handlers work with. */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { itemNotFound } from "./ApiError.ts"
 import { type Call, contextUrl, json, selectOf } from "./Call.ts"
 import type { Conditions, ContentTarget } from "./Change.ts"
@@ -14,7 +14,7 @@ import type { DriveResponse } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
 import { Notifications } from "./Notifications.ts"
 import { makePermissions, type Permissions } from "./Permissions.ts"
-import type { ItemAddress } from "./Routing.ts"
+import { apiPrefix, type ItemAddress, itemId } from "./Routing.ts"
 import { specialPath } from "./SpecialFolders.ts"
 import { UploadSessions } from "./UploadSessions.ts"
 
@@ -46,6 +46,7 @@ export interface Peers {
 export const driveParts = Effect.fnUntraced(function* (peers: Peers) {
   const settings = yield* DriveSettings
   const store = yield* DriveStore
+  const clock = yield* Clock.Clock
   const parts: DriveParts = {
     model: yield* DriveModel,
     delta: yield* DeltaLog,
@@ -53,7 +54,7 @@ export const driveParts = Effect.fnUntraced(function* (peers: Peers) {
     sessions: yield* UploadSessions,
     settings,
     links: makeDownloadLinks(store, settings),
-    permissions: makePermissions(store.db),
+    permissions: makePermissions(store.db, () => clock.currentTimeMillisUnsafe()),
     notifications: yield* Notifications,
     transferRoot: store.transferRoot,
     peers,
@@ -63,8 +64,13 @@ export const driveParts = Effect.fnUntraced(function* (peers: Peers) {
 })
 
 /** Shapes items for this call's reply. */
-export const shaperFor = ({ model, settings, links, peers }: DriveParts, call: Call): ((row: ItemRow) => Json) =>
+export const shaperFor = (
+  { model, settings, links, peers }: DriveParts,
+  call: Call,
+  { isDelta = false } = {}
+): ((row: ItemRow) => Json) =>
   makeShaper({
+    isDelta,
     model,
     encodePaths: settings.encodePaths ?? model.kind === "personal",
     webOrigin: call.request.origin,
@@ -80,10 +86,15 @@ export const shaperFor = ({ model, settings, links, peers }: DriveParts, call: C
     }
   })
 
-/** The reply that shows one item, with whatever $select the call has. */
+/** The reply that shows one item, with whatever $select the call has; of one that was made, also where it is. */
 export const itemReply = (parts: DriveParts, call: Call, row: ItemRow, status = 200): DriveResponse => {
-  const context = contextUrl(call, `drives('${parts.model.driveId}')/items/$entity`)
-  return json(status, { "@odata.context": context, ...shaperFor(parts, call)(row) })
+  const { driveId, tags } = parts.model
+  const location = `${call.request.origin}${apiPrefix}/drives/${driveId}/items/${tags.id(row.id)}`
+  const item = {
+    "@odata.context": contextUrl(call, `drives('${driveId}')/items/$entity`),
+    ...shaperFor(parts, call)(row)
+  }
+  return json(status, item, status === 201 ? { location } : {})
 }
 
 const startOf = (parts: DriveParts, start: string): ItemRow => {
@@ -121,6 +132,9 @@ export const sharedItem = ({ permissions }: DriveParts, token: string): number |
 /** The item an address names. Throws 404. */
 export const find = (parts: DriveParts, { start, names }: ItemAddress): ItemRow =>
   parts.model.resolve(startOf(parts, start), names)
+
+/** The item of an id that a body holds; "root" is the root. Throws 404. */
+export const findById = (parts: DriveParts, id: string): ItemRow => find(parts, { start: itemId(id), names: [] })
 
 /**
  * Where content for an address goes: an item given by id, or a name that need not exist in a folder that does. Special

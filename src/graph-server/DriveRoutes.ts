@@ -1,8 +1,8 @@
 /** Users, sites, and the drives they have. */
 import type { Effect } from "effect"
 import { type ApiError, attempt, invalidRequest, itemNotFound } from "./ApiError.ts"
-import { type Call, contextUrl, json } from "./Call.ts"
-import { driveIdentity, driveShape, type Json, userShape, userShapeOf } from "./DriveItemShape.ts"
+import { type Call, contextUrl, json, selectOf } from "./Call.ts"
+import { driveIdentity, driveShape, type Json, pick, userShape, userShapeOf } from "./DriveItemShape.ts"
 import type { DriveLabel } from "./DriveLabel.ts"
 import type { DriveParts } from "./DriveParts.ts"
 import type { Drives } from "./Drives.ts"
@@ -51,7 +51,12 @@ const checkSites = ({ own }: Drives["Service"]): void => {
 }
 
 export const getDrive = ({ model }: DriveParts, call: Call): Reply =>
-  attempt(() => json(200, { "@odata.context": contextUrl(call, "drives/$entity"), ...driveShape(model) }))
+  attempt(() => {
+    const drive = driveShape(model, call.request.origin)
+    const select = selectOf(call)
+    const shown = select === undefined ? drive : pick(drive, select)
+    return json(200, { "@odata.context": contextUrl(call, "drives/$entity"), ...shown })
+  })
 
 export const getDrives = (drives: Drives["Service"], call: Call, owner: DriveChoice): Reply =>
   attempt(() => {
@@ -61,7 +66,7 @@ export const getDrives = (drives: Drives["Service"], call: Call, owner: DriveCho
     const open = drives
       .list()
       .filter(({ model }) => isTheirs(model))
-      .map(({ model }) => driveShape(model))
+      .map(({ model }) => driveShape(model, call.request.origin))
     // Left out, a drive that is only damaged would look deleted.
     const closed = drives.closed().flatMap(({ known }) => known ?? [])
     return listReply(call, "drives", [...open, ...closed.filter(isTheirs).map(driveIdentity)])

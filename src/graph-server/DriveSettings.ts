@@ -38,8 +38,11 @@ export interface DriveSettings {
   readonly keepPartialFragments: boolean
   /** Whether upload and download URLs answer 401 to an Authorization header, as some of the service's hosts do. */
   readonly refuseAuthorization: boolean
-  /** Whether the server changes Office files after their upload, as SharePoint does: other bytes, a further version. */
-  readonly rewriteOffice: boolean
+  /**
+   * Whether the server changes Office files after their upload: other bytes, a further version. Undefined does as
+   * SharePoint does: in the libraries of sites yes, in people's own drives no.
+   */
+  readonly rewriteOffice: boolean | undefined
 }
 
 export const defaultSettings: DriveSettings = {
@@ -63,7 +66,7 @@ export const defaultSettings: DriveSettings = {
   sha1Hash: false,
   keepPartialFragments: false,
   refuseAuthorization: false,
-  rewriteOffice: false
+  rewriteOffice: undefined
 }
 
 export const DriveSettings = Context.Reference<DriveSettings>("onemount/graph-server/DriveSettings", {

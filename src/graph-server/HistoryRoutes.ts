@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto"
 import { Effect } from "effect"
 import { type ApiError, attempt, invalidRequest, itemNotFound, methodNotAllowed, notSupported } from "./ApiError.ts"
 import { conflictOf, given, PatchBody } from "./Bodies.ts"
-import { type Call, contextUrl, empty, json, readJson } from "./Call.ts"
+import { type Call, contextUrl, empty, json, methodOf, readJson } from "./Call.ts"
 import { identity, timestamp } from "./DriveItemShape.ts"
 import { copyBetween } from "./DriveCopies.ts"
 import { type DriveParts, find, itemReply } from "./DriveParts.ts"
@@ -11,7 +11,7 @@ import { secretEquals } from "./DriveStore.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import { asVersion } from "./ItemVersions.ts"
 import type { ItemAddress } from "./Routing.ts"
-import { destination } from "./WriteRoutes.ts"
+import { destination, referencedDrive } from "./WriteRoutes.ts"
 
 type Reply = Effect.Effect<DriveResponse, ApiError>
 
@@ -26,7 +26,7 @@ export const copyItem = Effect.fnUntraced(function* (parts: DriveParts, call: Ca
   const conflict = yield* conflictOf(call, body, "fail")
   const plan = yield* attempt(() => {
     const source = find(parts, address)
-    const to = targetDrive(parts, given(body.parentReference?.driveId))
+    const to = targetDrive(parts, referencedDrive(body.parentReference ?? {}))
     const parent = destination(to, body.parentReference ?? {})?.id ?? (to === parts ? source.parent : undefined)
     if (parent === undefined) throw invalidRequest("A copy to another drive needs parentReference.id or path.")
     if (source.parent === null || parent === null) throw invalidRequest("The root of a drive cannot be copied.")
@@ -88,7 +88,9 @@ export const itemVersions = (parts: DriveParts, call: Call, address: ItemAddress
       "@microsoft.graph.downloadUrl": parts.links.url(call.request.origin, row, content, call.now)
     })
     const [id, action = ""] = rest
+    const method = methodOf(call)
     if (id === undefined) {
+      if (method !== "GET") throw methodNotAllowed()
       const context = contextUrl(call, `drives('${parts.model.driveId}')/items/versions`)
       return json(200, {
         "@odata.context": context,
@@ -96,7 +98,7 @@ export const itemVersions = (parts: DriveParts, call: Call, address: ItemAddress
       })
     }
     const version = parts.model.versions.require(row, versionNumber(id))
-    switch (`${call.request.method} ${action}`) {
+    switch (`${method} ${action}`) {
       case "GET ":
         return json(200, shape(version))
       case "GET content":
@@ -123,6 +125,7 @@ const deletedId = (parts: DriveParts, { start, names }: ItemAddress): number => 
 }
 
 export const restoreItem = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
+  if (parts.model.kind === "business") return yield* notSupported("Business drives restore nothing by this API.")
   const body = yield* readJson(call, PatchBody)
   const conflict = yield* conflictOf(call, body, "fail")
   return yield* attempt(() => {

@@ -13,7 +13,7 @@ export type ItemContents = ReturnType<typeof makeItemContents>
 type Stamps = Pick<Change, "now" | "times">
 
 export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
-  const { db, table, lookup, places, versions, bin, quota, precise } = parts
+  const { db, kind, table, lookup, places, versions, bin, quota, precise } = parts
   const insertContent = db.prepare("INSERT INTO contents (id, size, hash, sha256, sha1) VALUES (?, ?, ?, ?, ?)")
 
   /** The item that the target names; undefined when there is none yet. */
@@ -38,7 +38,7 @@ export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
     if (byId) return existing
     let length = lookup.pathLength(lookup.require(target.parent))
     for (const name of [...(target.folders ?? []), target.name]) {
-      checkName(name, length)
+      checkName(name, length, kind)
       length += 1 + name.length
     }
     if (existing !== undefined && conflict === "fail") throw nameAlreadyExists()
@@ -102,7 +102,7 @@ export const makeItemContents = (parts: ModelParts, creation: ItemCreation) => {
     copy: (id: number, parentId: number, wanted: string, { now, conflict }: Change): ItemRow =>
       db.transaction(() => {
         const [source, parent] = [lookup.require(id), lookup.requireFolder(parentId)]
-        checkName(wanted, lookup.pathLength(parent))
+        checkName(wanted, lookup.pathLength(parent), kind)
         quota.checkRoom(source.size)
         const holder = table.byName(parent.id, wanted)
         if (holder !== undefined && (conflict === "fail" || holder.id === id)) throw nameAlreadyExists()

@@ -32,7 +32,7 @@ export const makeItemCreation = ({ db, table, lookup, places, precise, kind }: M
   const createFolder = (parentId: number, name: string, change: Change): Made<ItemRow> =>
     db.transaction(() => {
       const parent = lookup.requireFolder(parentId)
-      checkName(name, lookup.pathLength(parent))
+      checkName(name, lookup.pathLength(parent), kind)
       const existing = table.byName(parent.id, name)
       if (existing === undefined) return { item: add(parent, name, change), created: true }
       // Replacing a folder would lose what is in it: a personal drive returns it instead, a business one refuses.
@@ -57,7 +57,7 @@ export const makeItemCreation = ({ db, table, lookup, places, precise, kind }: M
     createMarker: (parentId: number, name: string, marker: Marker, change: Change): ItemRow =>
       db.transaction(() => {
         const parent = lookup.requireFolder(parentId)
-        checkName(name, lookup.pathLength(parent))
+        checkName(name, lookup.pathLength(parent), kind)
         const taken = table.byName(parent.id, name) !== undefined
         if (taken && change.conflict !== "rename") throw nameAlreadyExists()
         const free = taken ? lookup.nameFor(parent, name, marker.kind === "folder") : name

@@ -7,7 +7,7 @@ import type { ModelParts } from "./ModelParts.ts"
 
 export type ItemRemoval = ReturnType<typeof makeItemRemoval>
 
-export const makeItemRemoval = ({ db, table, lookup, places, bin }: ModelParts) => {
+export const makeItemRemoval = ({ db, kind, table, lookup, places, bin }: ModelParts) => {
   const bury = (row: ItemRow, now: number): void => {
     places.detach(row)
     const doomed = [row]
@@ -54,7 +54,7 @@ export const makeItemRemoval = ({ db, table, lookup, places, bin }: ModelParts) 
         if (row === undefined || !bin.has(id)) throw itemNotFound("The item is not in the recycle bin.")
         const parent = lookup.requireFolder(patch.parent ?? row.parent ?? id)
         const wanted = patch.name ?? row.name
-        checkName(wanted, lookup.pathLength(parent))
+        checkName(wanted, lookup.pathLength(parent), kind)
         const taken = table.byName(parent.id, wanted) !== undefined
         if (taken && conflict !== "rename") throw nameAlreadyExists()
         places.attach(row, parent)

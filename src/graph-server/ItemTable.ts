@@ -29,6 +29,8 @@ export interface ItemRow {
   readonly facet: ItemFacet | null
   /** Where a shortcut leads: a drive's id, a space and an item's id. */
   readonly target: string | null
+  /** What people say of it; personal drives only. */
+  readonly description: string | null
 }
 
 /** A link to an item of another drive, a OneNote notebook, the Personal Vault. */
@@ -48,6 +50,7 @@ export type ItemState = Pick<
   | "modified"
   | "fs_created"
   | "fs_modified"
+  | "description"
 >
 
 /** What a new row is made of; the table adds tags, times and its place in the delta log. */
@@ -63,6 +66,8 @@ export type NewItem = Pick<
 export interface FolderPlace {
   readonly name: string
   readonly path: string
+  /** Path of the web address of a folder of a business drive. */
+  readonly webPath: string
 }
 
 /** Folders kept at hand for shaping what is in them. */
@@ -87,7 +92,7 @@ export const makeItemTable = (db: Database, now: () => number) => {
   )
   const save = db.prepare(
     `UPDATE items SET parent = ?, name = ?, folded = ?, size = ?, content = ?, hash = ?, etag = ?, ctag = ?,
-       version = ?, modified = ?, fs_created = ?, fs_modified = ?, change = ? WHERE id = ?`
+       version = ?, modified = ?, fs_created = ?, fs_modified = ?, description = ?, change = ? WHERE id = ?`
   )
   const bump = db.prepare("UPDATE items SET ctag = ctag + 1, size = size + ?, change = ? WHERE id = ?")
   const addChildren = db.prepare("UPDATE items SET children = children + ? WHERE id = ?")
@@ -101,6 +106,10 @@ export const makeItemTable = (db: Database, now: () => number) => {
     "SELECT item, parent FROM moves WHERE change > ? AND change <= ?"
   )
   const newest = db.prepare<{ readonly newest: number }>("SELECT max(change) AS newest FROM items")
+  const changedSince = db.prepare<{ readonly first: number | null }>(
+    `SELECT min(change) AS first FROM items
+       WHERE modified >= ?1 OR id IN (SELECT item FROM recycled WHERE at >= ?1)`
+  )
   const root = db.prepare<ItemRow>("SELECT * FROM items WHERE parent IS NULL")
   const search = db.prepare<ItemRow>(
     `WITH RECURSIVE scope (id) AS (
@@ -140,6 +149,11 @@ export const makeItemTable = (db: Database, now: () => number) => {
     /** The newest change older than `lag` milliseconds; those of an earlier process all are. */
     lastChangeBefore: (lag: number): number =>
       lag === 0 ? lastChange() : Math.min(times.newestAt(now() - lag), lastChange()),
+    /** The newest change made before `time`, or one before that: what an earlier process did is known by its traces only. */
+    lastChangeAt: (time: number): number => {
+      const first = changedSince.get(time)?.first ?? Number.POSITIVE_INFINITY
+      return Math.min(times.newestAt(time - 1), first - 1, lastChange())
+    },
     /** Remembers where an item was that is about to be saved under another parent. */
     recordMove: (row: ItemRow): void => void recordMove.run(lastChange() + 1, row.id, row.parent),
     /** Items that left a folder after `since` and not after `upTo`: which, and from where. */
@@ -205,6 +219,7 @@ export const makeItemTable = (db: Database, now: () => number) => {
         state.modified,
         state.fs_created,
         state.fs_modified,
+        state.description,
         nextChange(),
         id
       )

@@ -25,7 +25,7 @@ export const makeItemUpdates = (parts: ModelParts, { bury }: ItemRemoval) => {
     if (lookup.lineage(parent).some((ancestor) => ancestor.id === row.id)) {
       throw invalidRequest("An item cannot be moved into itself or below itself.", "invalidPath")
     }
-    checkName(name, lookup.pathLength(parent))
+    checkName(name, lookup.pathLength(parent), kind)
     const holder = table.byName(parent.id, name)
     if (holder === undefined || holder.id === row.id) return { parent: parentId, name }
     if (change.conflict === "rename") {
@@ -45,11 +45,12 @@ export const makeItemUpdates = (parts: ModelParts, { bury }: ItemRemoval) => {
         ...row,
         ...place(row, patch, change),
         fs_created: created === undefined ? row.fs_created : precise(created),
-        fs_modified: modified === undefined ? row.fs_modified : precise(modified)
+        fs_modified: modified === undefined ? row.fs_modified : precise(modified),
+        description: patch.description === undefined ? row.description : patch.description
       }
       const moved = next.parent !== row.parent
       const touched = next.fs_created !== row.fs_created || next.fs_modified !== row.fs_modified
-      if (!moved && !touched && next.name === row.name) return row
+      if (!moved && !touched && next.name === row.name && next.description === row.description) return row
       if (moved && next.parent !== null) {
         places.detach(row)
         places.attach(row, lookup.require(next.parent))

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { type Call, contextUrl, empty, json, linkWith, topOf } from "./Call.ts"
 import type { Json } from "./DriveItemShape.ts"
 import { type DriveParts, find, shaperFor } from "./DriveParts.ts"
-import type { DriveResponse } from "./Exchange.ts"
+import type { DriveResponse, HeaderRecord } from "./Exchange.ts"
 import { checkEnterable } from "./ItemLookup.ts"
 import type { ItemRow } from "./ItemTable.ts"
 import { apiPrefix, type ItemAddress } from "./Routing.ts"
@@ -33,18 +33,25 @@ export const getItem = Effect.fnUntraced(function* (parts: DriveParts, call: Cal
     if (known !== undefined && parts.model.tags.matches(known, row)) return empty(304)
     const context = contextUrl(call, `drives('${parts.model.driveId}')/items/$entity`)
     const item = { "@odata.context": context, ...shaperFor(parts, call)(row), ...expansions(parts, call, row) }
-    if (!expanded(call).has("children")) return json(200, item)
+    // Only business drives send the header; a personal eTag would need quotes that it has not got.
+    const headers: HeaderRecord = parts.model.kind === "business" ? { etag: parts.model.tags.eTag(row) } : {}
+    if (!expanded(call).has("children")) return json(200, item, headers)
     const page = childrenPage(parts, row, "", parts.settings.pageSize)
     const next = `${call.request.origin}${apiPrefix}/drives/${parts.model.driveId}/items/${parts.model.tags.id(row.id)}/children`
-    return json(200, {
+    const list = {
       ...item,
       children: page.rows.map(shaperFor(parts, call)),
       ...(page.next === undefined ? {} : { "children@odata.nextLink": `${next}?$skiptoken=${page.next}` })
-    })
+    }
+    return json(200, list, headers)
   })
 })
 
-const expanded = (call: Call): ReadonlySet<string> => new Set((call.query.get("expand") ?? "").split(","))
+/** Names of $expand; options in parentheses, as in "children($select=name)", are not looked at. */
+const expanded = (call: Call): ReadonlySet<string> => {
+  const names = (call.query.get("expand") ?? "").replace(/\(.*?\)(?=,|$)/gs, "").split(",")
+  return new Set(names.map((name) => name.trim()))
+}
 
 /** What $expand adds to a single item and to each of a list; children are for single items only. */
 const expansions = (parts: DriveParts, call: Call, row: ItemRow): Json => {
@@ -98,6 +105,17 @@ const orderOf = (call: Call): Order => {
   return { by, descending: direction.toLowerCase() === "desc" }
 }
 
+/** The name that a $filter asks for; undefined without one. Business drives know equal names, and no drive more. */
+const filteredName = ({ model }: DriveParts, call: Call): string | undefined => {
+  const filter = call.query.get("filter")
+  if (filter === undefined) return undefined
+  const name = /^\s*name\s+eq\s+'((?:[^']|'')*)'\s*$/is.exec(filter)?.[1]
+  if (name === undefined || model.kind === "personal") {
+    throw invalidRequest("This drive does not support such a $filter.", "invalidQueryOption")
+  }
+  return name.replaceAll("''", "'")
+}
+
 const encodeToken = (folded: string): string => Buffer.from(`s1.${folded}`).toString("base64url")
 
 const invalidSkipToken = () => invalidRequest("The skip token is not valid.", "invalidQueryOption")
@@ -109,17 +127,27 @@ const decodeToken = (token: string | undefined): string => {
   return text.slice(3)
 }
 
+/** One page of a folder, with the token of the next. */
+const listPage = (parts: DriveParts, call: Call, folder: ItemRow) => {
+  const order = orderOf(call)
+  const name = filteredName(parts, call)
+  if (name !== undefined) {
+    const found = parts.model.table.byName(folder.id, name)
+    return { rows: found === undefined ? [] : [found], next: undefined }
+  }
+  const after = decodeToken(call.query.get("skiptoken"))
+  const limit = call.quirks.pageLimit ?? topOf(call, parts.settings.pageSize)
+  return order.by === "name" && !order.descending
+    ? childrenPage(parts, folder, after, limit)
+    : sortedPage(parts, folder, order, after, limit)
+}
+
 export const getChildren = (parts: DriveParts, call: Call, address: ItemAddress): Reply =>
   attempt(() => {
-    const order = orderOf(call)
     const folder = find(parts, address)
     checkEnterable(folder)
-    const after = decodeToken(call.query.get("skiptoken"))
-    const limit = call.quirks.pageLimit ?? topOf(call, parts.settings.pageSize)
-    const page =
-      order.by === "name" && !order.descending
-        ? childrenPage(parts, folder, after, limit)
-        : sortedPage(parts, folder, order, after, limit)
+    if (folder.kind === "file" && parts.model.kind === "business") throw invalidRequest("A file has no children.")
+    const page = listPage(parts, call, folder)
     const shape = shaperFor(parts, call)
     return json(200, {
       "@odata.context": contextUrl(call, `drives('${parts.model.driveId}')/items`),
@@ -175,6 +203,6 @@ export const getDelta = (
     return json(200, {
       ...context,
       [page.more ? "@odata.nextLink" : "@odata.deltaLink"]: link,
-      value: listed.map(shaperFor(parts, call))
+      value: listed.map(shaperFor(parts, call, { isDelta: true }))
     })
   })

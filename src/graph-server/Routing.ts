@@ -43,7 +43,8 @@ export type Route =
   | { readonly _tag: "Drives"; readonly owner: DriveChoice }
   | { readonly _tag: "Sites" }
   | { readonly _tag: "Subscriptions"; readonly id: string | undefined }
-  | { readonly _tag: "Drive"; readonly drive: DriveChoice }
+  /** The drive itself, or a list of items that are not below one folder: "sharedwithme", "recent", ... */
+  | { readonly _tag: "Drive"; readonly drive: DriveChoice; readonly list: string | undefined }
   | ItemRoute
   | TransferRoute
 
@@ -106,20 +107,31 @@ const ownerOf = (user: string | undefined, site: string | undefined): DriveChoic
   return site === undefined ? { _tag: "Own" } : { _tag: "Site", site: decode(site) }
 }
 
-const unknownSegment = (text: string) => invalidRequest(`Resource not found for the segment '${text}'.`, "invalidPath")
+export const unknownSegment = (text: string) =>
+  invalidRequest(`Resource not found for the segment '${text}'.`, "invalidPath")
 
 const leaf = (value: Route, tail: string): Route => {
   if (/^\/*$/.test(tail)) return value
   throw unknownSegment(tail)
 }
 
+const driveLists = /^\/(?:microsoft\.graph\.)?(sharedWithMe|recent|following|bundles|activities|list)(?:\(\))?\/*$/i
+
 const belowDrive = (drive: DriveChoice, tail: string): Route => {
-  if (/^\/*$/.test(tail)) return { _tag: "Drive", drive }
+  if (/^\/*$/.test(tail)) return { _tag: "Drive", drive, list: undefined }
+  const list = driveLists.exec(tail)?.[1]
+  if (list !== undefined) return { _tag: "Drive", drive, list: list.toLowerCase() }
   if (tail.startsWith("/search(")) return belowItem(drive, "root", tail)
   const match = /^\/(?:root|items\/([^/:]+)|special\/([^/:]+))(?=[/:]|$)(.*)$/s.exec(tail)
   if (match === null) throw unknownSegment(tail)
   const [, id, special, rest = ""] = match
-  return belowItem(drive, special === undefined ? decode(id ?? "root") : `special:${decode(special)}`, rest)
+  return belowItem(drive, special === undefined ? itemId(decode(id ?? "root")) : `special:${decode(special)}`, rest)
+}
+
+/** An id that a client gave. Starts with a colon in them are ours to make; no item has such an id. Throws 404. */
+export const itemId = (text: string): string => {
+  if (text.includes(":")) throw itemNotFound()
+  return text
 }
 
 /** `rest` is "", "/sub", ":/path", ":/path:", ":/path:/sub", and a few sloppy forms that real clients send. */
@@ -139,7 +151,7 @@ const namesOf = (raw: string): ReadonlyArray<string> => {
   return names
 }
 
-const functionCall = /^([\w.]+)\(\w+='(.*)'\)$/s
+const functionCall = /^([\w.]+)\((?:\w+='(.*)')?\)$/s
 
 const item = (drive: DriveChoice, address: ItemAddress, raw: string): Route => {
   const path = raw.replace(/^\/+|\/+$/g, "")

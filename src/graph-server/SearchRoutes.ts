@@ -5,6 +5,7 @@ import { type Call, contextUrl, json, linkWith, topOf } from "./Call.ts"
 import type { Json } from "./DriveItemShape.ts"
 import { type DriveParts, find, shaperFor } from "./DriveParts.ts"
 import type { DriveResponse } from "./Exchange.ts"
+import type { DriveKind } from "./ItemTags.ts"
 import type { ItemAddress } from "./Routing.ts"
 
 export const searchItems = (
@@ -29,7 +30,7 @@ export const searchItems = (
       ...(hits.length > limit && last !== undefined
         ? { "@odata.nextLink": linkWith(call, "$skiptoken", String(last)) }
         : {}),
-      value: shown.map((row) => withoutPath(shape(row)))
+      value: shown.map((row) => asHit(shape(row), parts.model.kind))
     })
   })
 
@@ -39,9 +40,11 @@ const skipped = (token: string | undefined): number => {
   return Number(token)
 }
 
-const withoutPath = (item: Json): Json => {
-  const { parentReference } = item
-  if (typeof parentReference !== "object" || parentReference === null) return item
+/** Hits lack where the item is and, on business drives, who made it. */
+const asHit = (item: Json, kind: DriveKind): Json => {
+  const { parentReference, createdBy, ...rest } = item
+  const hit = kind === "business" || createdBy === undefined ? rest : { ...rest, createdBy }
+  if (typeof parentReference !== "object" || parentReference === null) return hit
   const kept = Object.entries(parentReference).filter(([key]) => key !== "path" && key !== "name")
-  return { ...item, parentReference: Object.fromEntries(kept), searchResult: {} }
+  return { ...hit, parentReference: Object.fromEntries(kept), searchResult: {} }
 }

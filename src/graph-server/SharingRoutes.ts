@@ -1,15 +1,18 @@
 /** Sharing links and permissions (Microsoft Graph, permission resource type). Nobody but the owner ever uses them here. */
 import { Effect, Schema } from "effect"
 import { attempt, invalidRequest, itemNotFound, methodNotAllowed } from "./ApiError.ts"
-import { given } from "./Bodies.ts"
-import { type Call, contextUrl, empty, json, readJson } from "./Call.ts"
+import { given, timeOf } from "./Bodies.ts"
+import { type Call, contextUrl, empty, json, methodOf, readJson } from "./Call.ts"
+import { sharedStub, timestamp } from "./DriveItemShape.ts"
 import { type DriveParts, find } from "./DriveParts.ts"
+import type { Drives } from "./Drives.ts"
 import type { PermissionRow } from "./Permissions.ts"
 import type { ItemAddress } from "./Routing.ts"
 
 const Text = Schema.optionalKey(Schema.NullOr(Schema.String))
-const LinkBody = Schema.Struct({ type: Text, scope: Text })
+const LinkBody = Schema.Struct({ type: Text, scope: Text, password: Text, expirationDateTime: Text })
 const InviteBody = Schema.Struct({
+  expirationDateTime: Text,
   recipients: Schema.Array(Schema.Struct({ email: Schema.String })),
   roles: Schema.Array(Schema.String)
 })
@@ -18,11 +21,15 @@ const RolesBody = Schema.Struct({ roles: Schema.Array(Schema.String) })
 const linkTypes = new Set(["view", "edit", "embed"])
 const linkScopes = new Set(["anonymous", "organization", "users"])
 
-export const permissionShape = (call: Call, { id, type, scope, roles, email }: PermissionRow) => ({
+export const permissionShape = (
+  call: Call,
+  { id, type, scope, roles, email, expires, has_password }: PermissionRow
+) => ({
   id,
   roles: roles.split(","),
   shareId: id,
-  hasPassword: false,
+  hasPassword: has_password === 1,
+  ...(expires === null ? {} : { expirationDateTime: timestamp(expires) }),
   ...(type === null
     ? { grantedTo: { user: { displayName: email, email } } }
     : { link: { type, scope, webUrl: `${call.request.origin}/s/${id}`, preventsDownload: false } })
@@ -37,8 +44,14 @@ export const createLink = Effect.fnUntraced(function* (parts: DriveParts, call: 
   if (!linkScopes.has(scope)) {
     return yield* invalidRequest(`'${scope}' is not a scope of a link.`, "invalidParameterFormat")
   }
+  const hasPassword = given(body.password) !== undefined
+  if (hasPassword && parts.model.kind !== "personal") {
+    return yield* invalidRequest("Links of a business drive have no password.", "invalidParameterFormat")
+  }
   return yield* attempt(() => {
-    const { permission, created } = parts.permissions.link(find(parts, address).id, type, scope)
+    const expires = expiryOf(call, body.expirationDateTime)
+    const kind = { type, scope, has_password: hasPassword ? 1 : 0, expires } as const
+    const { permission, created } = parts.permissions.link(find(parts, address).id, kind)
     return json(created ? 201 : 200, {
       "@odata.context": contextUrl(call, "permission"),
       ...permissionShape(call, permission)
@@ -46,12 +59,22 @@ export const createLink = Effect.fnUntraced(function* (parts: DriveParts, call: 
   })
 })
 
+const expiryOf = ({ now }: Call, text: string | null | undefined): number | null => {
+  const expires = timeOf("expirationDateTime", text) ?? null
+  if (expires === null || expires > now) return expires
+  throw invalidRequest("expirationDateTime has to be a time to come.", "invalidParameterFormat")
+}
+
 export const invite = Effect.fnUntraced(function* (parts: DriveParts, call: Call, address: ItemAddress) {
   const body = yield* readJson(call, InviteBody)
   return yield* attempt(() => {
     const roles = checkRoles(body.roles)
+    if (body.recipients.length === 0) throw invalidRequest("recipients has to name somebody.")
     const item = find(parts, address).id
-    const made = body.recipients.map(({ email }) => parts.permissions.grant(item, email, roles))
+    const expires = expiryOf(call, body.expirationDateTime)
+    const made = parts.model.transaction(() =>
+      body.recipients.map(({ email }) => parts.permissions.grant(item, email, roles, expires))
+    )
     return json(200, { value: made.map((permission) => permissionShape(call, permission)) })
   })
 })
@@ -68,14 +91,12 @@ export const itemPermissions = Effect.fnUntraced(function* (
   address: ItemAddress,
   id: string | undefined
 ) {
-  const { method } = call.request
+  const method = methodOf(call)
+  if (id === undefined && method !== "GET") return yield* methodNotAllowed()
   const wanted = method === "PATCH" ? (yield* readJson(call, RolesBody)).roles : []
   return yield* attempt(() => {
     const granted = parts.permissions.list(find(parts, address).id)
-    if (id === undefined) {
-      if (method !== "GET") throw methodNotAllowed()
-      return json(200, { value: granted.map((permission) => permissionShape(call, permission)) })
-    }
+    if (id === undefined) return json(200, { value: granted.map((permission) => permissionShape(call, permission)) })
     const found = granted.find((permission) => permission.id === id)
     if (found === undefined) throw itemNotFound("The permission could not be found.")
     if (method === "GET") return json(200, permissionShape(call, found))
@@ -89,3 +110,19 @@ export const itemPermissions = Effect.fnUntraced(function* (
     return empty(204)
   })
 })
+
+/**
+ * What others share with the owner of a drive: stubs, whose remoteItem says where the item is. They lack what the service
+ * does not know without asking the other drive.
+ */
+export const getSharedWithMe = (drives: Drives["Service"], { model }: DriveParts, call: Call) =>
+  attempt(() => {
+    const others = drives.list().filter((other) => other.model.label.owner !== model.label.owner)
+    const value = others.flatMap((other) =>
+      other.permissions.items().flatMap((number) => {
+        const row = other.model.table.byId(number)
+        return row === undefined || row.deleted === 1 ? [] : [sharedStub(other.model, row, call.request.origin)]
+      })
+    )
+    return json(200, { "@odata.context": contextUrl(call, "Collection(driveItem)"), value })
+  })

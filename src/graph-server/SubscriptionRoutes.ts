@@ -1,8 +1,8 @@
 /** Where a client learns how to be told of changes: by notification socket, or by webhook. */
 import { Effect, Schema } from "effect"
 import { type ApiError, attempt, invalidRequest, methodNotAllowed, notSupported } from "./ApiError.ts"
-import { given } from "./Bodies.ts"
-import { type Call, contextUrl, empty, json, readJson } from "./Call.ts"
+import { given, parseDateTime } from "./Bodies.ts"
+import { type Call, contextUrl, empty, json, methodOf, readJson } from "./Call.ts"
 import { identity, timestamp } from "./DriveItemShape.ts"
 import { type DriveParts, find } from "./DriveParts.ts"
 import type { Drives } from "./Drives.ts"
@@ -55,7 +55,7 @@ interface Parts {
 
 /** /subscriptions, or one of them by its id. */
 export const handleSubscriptions = ({ webhooks }: Parts, call: Call, id: string | undefined): Reply => {
-  const { method } = call.request
+  const method = methodOf(call)
   if (id === undefined) {
     if (method === "POST") return createWebhook(webhooks, call)
     if (method !== "GET") return Effect.fail(methodNotAllowed())
@@ -114,8 +114,8 @@ const checkUrl = (text: string): string => {
 }
 
 const expiryOf = ({ now }: Call, text: string): number => {
-  const expires = Date.parse(text)
-  if (Number.isNaN(expires) || expires <= now) {
+  const expires = parseDateTime(text)
+  if (expires === undefined || expires <= now) {
     throw invalidRequest("expirationDateTime has to be a time to come.", "invalidParameterFormat")
   }
   if (expires > now + longest * minute) {

@@ -1,7 +1,7 @@
 /** From a call to the handler of its resource and method. */
 import { Effect } from "effect"
-import { ApiError, attempt, invalidRequest, methodNotAllowed, notSupported, unauthenticated } from "./ApiError.ts"
-import type { Call } from "./Call.ts"
+import { ApiError, attempt, methodNotAllowed, notSupported, unauthenticated } from "./ApiError.ts"
+import { type Call, methodOf } from "./Call.ts"
 import { download, getContent, putContent } from "./ContentRoutes.ts"
 import type { DriveParts } from "./DriveParts.ts"
 import { getDrive, getDrives, getOwner, getSites } from "./DriveRoutes.ts"
@@ -11,7 +11,7 @@ import type { DriveTokens } from "./DriveTokens.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import { copyItem, copyMonitor, itemVersions, purgeItem, restoreItem } from "./HistoryRoutes.ts"
 import { getChildren, getDelta, getItem } from "./ReadRoutes.ts"
-import { type ItemRoute, type Route, route, type TransferRoute } from "./Routing.ts"
+import { type ItemRoute, type Route, route, type TransferRoute, unknownSegment } from "./Routing.ts"
 import { searchItems } from "./SearchRoutes.ts"
 import { handleSubscriptions, subscribe } from "./SubscriptionRoutes.ts"
 import {
@@ -22,7 +22,7 @@ import {
   putFragment,
   putFromSession
 } from "./SessionRoutes.ts"
-import { createLink, invite, itemPermissions } from "./SharingRoutes.ts"
+import { createLink, getSharedWithMe, invite, itemPermissions } from "./SharingRoutes.ts"
 import { getThumbnails, thumbnailImage } from "./ThumbnailRoutes.ts"
 import type { Webhooks } from "./Webhooks.ts"
 import { createChild, deleteItem, patchItem } from "./WriteRoutes.ts"
@@ -64,14 +64,13 @@ export const authenticate = (tokens: DriveTokens["Service"], { request, now }: C
   const { status, code, message } = unauthenticated(
     token === undefined ? "Access token is empty." : "Access token has expired or is not yet valid."
   )
-  const headers = { "www-authenticate": 'Bearer realm="", client_id="00000003-0000-0000-c000-000000000000"' }
+  const authorize = `${request.origin}/common/oauth2/v2.0/authorize`
+  const challenge = `Bearer realm="", authorization_uri="${authorize}", client_id="00000003-0000-0000-c000-000000000000"`
+  const headers = { "www-authenticate": challenge }
   throw new ApiError({ status, code, message, headers })
 }
 
 const refuse = (method: string): Reply => Effect.fail(methodNotAllowed(`${method} is not allowed for this resource.`))
-
-/** HEAD is answered like GET; the server leaves the body out. */
-const methodOf = ({ request }: Call): string => (request.method === "HEAD" ? "GET" : request.method)
 
 const handle = ({ drives, webhooks }: Handlers, call: Call, target: Route): Reply => {
   const method = methodOf(call)
@@ -94,9 +93,15 @@ const handle = ({ drives, webhooks }: Handlers, call: Call, target: Route): Repl
     case "Drive":
       return Effect.flatMap(
         attempt(() => drives.require(target.drive)),
-        (parts) => getDrive(parts, call)
+        (parts) => handleDrive(drives, parts, call, target.list)
       )
   }
+}
+
+const handleDrive = (drives: Drives["Service"], parts: DriveParts, call: Call, list: string | undefined): Reply => {
+  if (list === undefined) return getDrive(parts, call)
+  if (list === "sharedwithme") return getSharedWithMe(drives, parts, call)
+  return Effect.fail(notSupported(`This drive does not support '${list}'.`))
 }
 
 const handleTransfer = (drives: Drives["Service"], call: Call, { key, purpose, segments }: TransferRoute): Reply =>
@@ -118,8 +123,19 @@ const handleItem = (parts: DriveParts, call: Call, target: ItemRoute): Reply => 
   const handlers = Object.hasOwn(itemHandlers, target.resource) ? itemHandlers[target.resource] : undefined
   const handler = handlers?.[methodOf(call)] ?? handlers?.["ANY"]
   if (handler === undefined) return refuseItem(methodOf(call), target.resource)
+  if (target.rest.length > (segmentsBelow.get(target.resource) ?? 0)) {
+    return Effect.fail(unknownSegment(target.rest.join("/")))
+  }
   return handler(parts, call, target)
 }
+
+/** How many segments may follow a resource: "versions/2.0/content". None where it is not named. */
+const segmentsBelow = new Map([
+  ["subscriptions", 1],
+  ["permissions", 1],
+  ["versions", 2],
+  ["thumbnails", 3]
+])
 
 type ItemHandler = (parts: DriveParts, call: Call, target: ItemRoute) => Reply
 
@@ -156,7 +172,7 @@ const itemHandlers: Readonly<Record<string, Readonly<Record<string, ItemHandler>
 const refuseItem = (method: string, resource: string): Reply => {
   if (Object.hasOwn(itemHandlers, resource)) return refuse(method)
   if (unserved.has(resource)) return Effect.fail(notSupported(`This drive does not support '${resource}'.`))
-  return Effect.fail(invalidRequest(`Resource not found for the segment '${resource}'.`, "invalidPath"))
+  return Effect.fail(unknownSegment(resource))
 }
 
 const handleUpload = (parts: DriveParts, call: Call, id: string): Reply =>

@@ -139,5 +139,9 @@ export const migrations: ReadonlyArray<Migration> = [
    ALTER TABLE contents ADD COLUMN sha1 TEXT`,
   // Versions counted contents only, as cTags of files do, before they counted times as well.
   `ALTER TABLE items ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
-   UPDATE items SET version = ctag WHERE kind = 'file' AND ctag > 1`
+   UPDATE items SET version = ctag WHERE kind = 'file' AND ctag > 1`,
+  // Descriptions of items; links and permissions that end, and links with a password.
+  `ALTER TABLE items ADD COLUMN description TEXT;
+   ALTER TABLE permissions ADD COLUMN expires INTEGER;
+   ALTER TABLE permissions ADD COLUMN has_password INTEGER NOT NULL DEFAULT 0`
 ]

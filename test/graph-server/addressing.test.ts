@@ -88,9 +88,46 @@ describe("addressing", () => {
         "/me/drive/root/nonsense"
       ]
       for (const path of malformed) assert.strictEqual((yield* get(path)).status, 400, path)
+      const deeper = [`/me/drive/items/${file}/content/x`, "/me/drive/root/children/x", "/me/drive/root/delta/x/y"]
+      for (const path of deeper) assert.strictEqual((yield* get(path)).status, 400, path)
+      const name = { name: "new", folder: {} }
+      assert.strictEqual((yield* post("/me/drive/root/children/x", name)).status, 400)
+      assert.strictEqual((yield* get("/me/drive/root:/new")).status, 404)
       assert.strictEqual((yield* get("/me/drive/root/preview")).status, 501)
       assert.strictEqual((yield* call("DELETE", "/me/drive")).status, 405)
       assert.strictEqual((yield* call("PUT", "/me/drive/root/children")).status, 405)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("takes our own words for the start of an address from nobody", () =>
+    Effect.gen(function* () {
+      const { file } = yield* populate
+      yield* put("/me/drive/special/documents:/x:/content", "x")
+      const made = yield* post(`/me/drive/items/${file}/createLink`, {})
+      for (const id of ["special:documents", `share:${made.body.id}`]) {
+        assert.strictEqual((yield* get(`/me/drive/items/${encodeURIComponent(id)}`)).status, 404, id)
+        const move = yield* patch(`/me/drive/items/${file}`, { parentReference: { id } })
+        assert.strictEqual(move.status, 404, id)
+      }
+      assert.strictEqual((yield* get("/me/drive/root:/a/b/name.txt")).body.id, file)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("knows functions with empty parentheses, and says which lists of a drive it has not got", () =>
+    Effect.gen(function* () {
+      for (const form of ["delta()", "microsoft.graph.delta()"]) {
+        const { status, body } = yield* get(`/me/drive/root/${form}`)
+        assert.deepStrictEqual(
+          [status, body.value.length, body["@odata.deltaLink"] !== undefined],
+          [200, 1, true],
+          form
+        )
+      }
+      for (const list of ["recent", "recent()", "following", "bundles", "activities"]) {
+        const { status, body } = yield* get(`/me/drive/${list}`)
+        assert.deepStrictEqual([status, body.error.code], [501, "notSupported"], list)
+      }
+      assert.deepStrictEqual((yield* get("/me/drive/sharedWithMe")).body.value, [])
     }).pipe(Effect.provide(drive()))
   )
 
@@ -101,7 +138,9 @@ describe("addressing", () => {
       const own = yield* get("/me/drive")
       assert.match(own.body.id, /^[1-9a-f][0-9a-f]{15}$/)
       assert.strictEqual((yield* get("/me/drives")).body.value[0]?.id, own.body.id)
-      assert.strictEqual((yield* get(`/drives/${own.body.id}/?select=quota`)).body.id, own.body.id)
+      const quota = yield* get(`/drives/${own.body.id}/?select=quota`)
+      assert.deepStrictEqual(Object.keys(quota.body).sort(), ["@odata.context", "quota"])
+      assert.containsAllKeys(own.body, ["webUrl", "createdDateTime", "lastModifiedDateTime", "owner"])
       const root = (yield* get("/me/drive/root")).body
       assert.deepStrictEqual(root.parentReference, { driveId: own.body.id, driveType: "personal" })
       assert.deepStrictEqual(root.root, {})
@@ -150,8 +189,11 @@ describe("addressing", () => {
       assert.strictEqual((yield* get("/me/drive/root/children?$skiptoken=zz")).status, 400)
       assert.strictEqual((yield* get("/me/drive/root/children?$top=0")).status, 400)
       assert.deepStrictEqual((yield* get("/me/drive/root:/delta:/children")).body.value, [])
-      const expanded = yield* get("/me/drive/root?$expand=children")
-      assert.strictEqual((expanded.body as unknown as { children: Array<unknown> }).children.length, 4)
+      for (const option of ["children", "children($select=id,name),thumbnails"]) {
+        const expanded = yield* get(`/me/drive/root?$expand=${option}`)
+        assert.strictEqual((expanded.body as unknown as { children: Array<unknown> }).children.length, 4, option)
+      }
+      assert.strictEqual((yield* get("/me/drive/root/children?$filter=name eq 'delta'")).status, 400)
     }).pipe(Effect.provide(drive()))
   )
 
@@ -162,7 +204,8 @@ describe("addressing", () => {
       const none = yield* get("/me/drive", { token: null })
       assert.strictEqual(none.status, 401)
       assert.strictEqual(none.body.error.code, "InvalidAuthenticationToken")
-      assert.isString(none.headers["www-authenticate"])
+      const challenge = none.headers["www-authenticate"] ?? ""
+      assert.include(challenge, `authorization_uri="${GraphServer.origin}/common/oauth2/v2.0/authorize"`)
       assert.strictEqual((yield* get("/me/drive", { token: "wrong" })).status, 401)
       const issued = yield* tokens.issue
       assert.strictEqual((yield* get("/me/drive", { token: issued })).status, 200)

@@ -12,6 +12,7 @@ export interface Item {
   readonly id: string
   readonly name: string
   readonly size: number
+  readonly webUrl: string
   readonly eTag: string
   readonly cTag: string
   readonly deleted?: { readonly state: string }
@@ -74,7 +75,7 @@ export const call = Effect.fnUntraced(function* (method: HttpMethod, path: strin
     headers: response.headers,
     bytes,
     text,
-    body: (isJson ? JSON.parse(text) : {}) as Body
+    body: (isJson && text !== "" ? JSON.parse(text) : {}) as Body
   }
 })
 

@@ -1,8 +1,8 @@
 /** Values that have the right shape and cannot be meant: refused with 400 and the name of what is wrong. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { drive, get, patch, post, put } from "./api.ts"
+import { call, drive, get, patch, post, put } from "./api.ts"
 
 const root = "/me/drive/root"
 
@@ -24,6 +24,8 @@ const authorize = (redirect: string) =>
   )
 
 const token = (text: string): string => Buffer.from(text).toString("base64url")
+
+const folderBody = (name: Buffer) => Buffer.concat([Buffer.from('{"folder":{},"name":"'), name, Buffer.from('"}')])
 
 describe("values that cannot be meant", () => {
   it.effect("are times that no calendar has, or that cannot be written down", () =>
@@ -103,6 +105,67 @@ describe("values that cannot be meant", () => {
         assert.include(text, "AADSTS50011")
       }
       assert.strictEqual((yield* authorize("app://back")).status, 302)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are bodies that are not UTF-8, which would make names that nobody sent", () =>
+    Effect.gen(function* () {
+      const send = (body: Buffer) => call("POST", `${root}/children`, { body })
+      const refused = yield* send(folderBody(Buffer.from([0x61, 0xff])))
+      assert.deepStrictEqual([refused.status, refused.body.error.code], [400, "invalidRequest"])
+      assert.strictEqual((yield* get(`${root}/children`)).body.value.length, 0)
+      const marked = yield* send(Buffer.concat([Buffer.from("\ufeff"), folderBody(Buffer.from("é"))]))
+      assert.deepStrictEqual([marked.status, marked.body.name], [201, "é"])
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are methods that a list has not got", () =>
+    Effect.gen(function* () {
+      yield* put(`${root}:/a.txt:/content`, "one")
+      yield* put(`${root}:/a.txt:/content`, "two")
+      for (const [method, resource] of [
+        ["DELETE", "versions"],
+        ["POST", "versions"],
+        ["PATCH", "permissions"],
+        ["PUT", "thumbnails"]
+      ] as const) {
+        const { status, body } = yield* call(method, `${root}:/a.txt:/${resource}`)
+        assert.deepStrictEqual([status, body.error.code], [405, "notAllowed"], resource)
+      }
+      for (const resource of ["versions", "versions/1.0", "permissions"]) {
+        assert.strictEqual((yield* call("HEAD", `${root}:/a.txt:/${resource}`)).status, 200, resource)
+      }
+      assert.strictEqual((yield* get(`${root}:/a.txt:/versions`)).body.value.length, 2)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are paths of another drive to move something to", () =>
+    Effect.gen(function* () {
+      yield* put(`${root}:/a.txt:/content`, "x")
+      yield* post(`${root}/children`, { name: "to", folder: {} })
+      const move = (path: string) => patch(`${root}:/a.txt`, { parentReference: { path } })
+      assert.strictEqual((yield* move("/drives/0123456789abcdef/root:/to")).status, 400)
+      assert.strictEqual((yield* get(`${root}:/a.txt`)).status, 200)
+      const { id } = (yield* get("/me/drive")).body
+      assert.strictEqual((yield* move(`/drives/${id.toUpperCase()}/root:/to`)).status, 200)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are conversions and contents of unknown length", () =>
+    Effect.gen(function* () {
+      yield* put(`${root}:/a.docx:/content`, "x")
+      assert.strictEqual((yield* get(`${root}:/a.docx:/content?format=pdf`)).status, 501)
+      const server = yield* GraphServer.DriveServer
+      const bearer = `Bearer ${(yield* GraphServer.DriveTokens).token}`
+      const { status } = yield* server.handle({
+        method: "PUT",
+        origin: GraphServer.origin,
+        url: `/v1.0${root}:/b.txt:/content`,
+        headers: { authorization: bearer },
+        body: Stream.empty
+      })
+      assert.strictEqual(status, 411)
+      assert.strictEqual((yield* get(`${root}:/b.txt`)).status, 404)
     }).pipe(Effect.provide(drive()))
   )
 

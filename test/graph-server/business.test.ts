@@ -2,11 +2,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { makeItemTags } from "../../src/graph-server/ItemTags.ts"
-import { deltaPass, drive, get, opened, patch, post, put, temporaryFolder } from "./api.ts"
+import { deltaPass, drive, get, inject, type Item, opened, patch, post, put, temporaryFolder } from "./api.ts"
 
 const root = "/me/drive/root"
 
 const times = (lastModifiedDateTime: string) => ({ fileSystemInfo: { lastModifiedDateTime } })
+
+/** Deleted items of business drives have no name. */
+const names = (items: ReadonlyArray<Item>) => items.map(({ name, deleted }) => name ?? deleted?.state)
+
+/** The size that a document of six bytes has after its upload. */
+const uploadedSize = (place: string) => Effect.map(put(`${place}:/r.docx:/content`, "office"), ({ body }) => body.size)
+
+const makeForms = (parent: string) => post(`${parent}/children`, { name: "Forms", folder: {} })
 
 describe("a business drive", () => {
   it.effect("has its own ids and tags, and none of the personal quirks", () =>
@@ -77,6 +85,88 @@ describe("a business drive", () => {
       assert.strictEqual((yield* get(headers["location"] ?? "")).text, "one")
       yield* post(`${root}/children`, { name: "folder", folder: {} })
       assert.strictEqual((yield* patch(`${root}:/folder`, times("2020-02-02T02:02:02Z"))).status, 200)
+    }).pipe(Effect.provide(drive({ kind: "business" })))
+  )
+
+  it.effect("repeats its eTag beside the item, leaves cTag out of delta, and has web addresses of paths", () =>
+    Effect.gen(function* () {
+      yield* post(`${root}/children`, { name: "für alle", folder: {} })
+      const { body: file } = yield* put(`${root}:/für alle/a %231.txt:/content`, "x")
+      const { headers, body } = yield* get(`/me/drive/items/${file.id}`)
+      assert.strictEqual(headers["etag"], file.eTag)
+      assert.deepInclude(body as object, { "@odata.etag": file.eTag, id: file.id })
+      const seen = (yield* deltaPass(`${root}/delta`)).items.find(({ id }) => id === file.id)
+      assert.deepStrictEqual([seen?.eTag, seen?.cTag], [file.eTag, undefined])
+      const folder = `${GraphServer.origin}/personal/embedded_drive/Documents/f%C3%BCr%20alle`
+      assert.deepInclude(file as object, { webUrl: `${folder}/a%20%231.txt` })
+      yield* patch(`${root}:/für alle`, { name: "new" })
+      const moved = yield* get(`/me/drive/items/${file.id}`)
+      assert.deepInclude(moved.body as object, { webUrl: file.webUrl.replace("f%C3%BCr%20alle", "new") })
+      const [hit] = (yield* get(`${root}/search(q='a')`)).body.value
+      assert.notProperty(hit, "createdBy")
+    }).pipe(Effect.provide(drive({ kind: "business" })))
+  )
+
+  it.effect("finds by name, and refuses what only personal drives do", () =>
+    Effect.gen(function* () {
+      yield* put(`${root}:/it's a.txt:/content`, "x")
+      yield* put(`${root}:/b.txt:/content`, "x")
+      const find = (filter: string) => get(`${root}/children?$filter=${encodeURIComponent(filter)}`)
+      const found = yield* find("name eq 'IT''S A.TXT'")
+      assert.deepStrictEqual(
+        found.body.value.map(({ name }) => name),
+        ["it's a.txt"]
+      )
+      assert.deepStrictEqual((yield* find("name eq 'none'")).body.value, [])
+      assert.strictEqual((yield* find("size gt 1")).status, 400)
+      assert.strictEqual((yield* get(`${root}:/b.txt:/children`)).status, 400)
+      assert.strictEqual((yield* patch(`${root}:/b.txt`, { description: "mine" })).status, 400)
+      assert.strictEqual((yield* makeForms(root)).status, 400)
+      yield* post(`${root}/children`, { name: "in", folder: {} })
+      assert.strictEqual((yield* makeForms(`${root}:/in:`)).status, 201)
+    }).pipe(Effect.provide(drive({ kind: "business" })))
+  )
+
+  it.live("tells what has changed since a time, also in an earlier life", () =>
+    Effect.gen(function* () {
+      const dir = yield* temporaryFolder
+      const now = Effect.clockWith((clock) => Effect.sync(() => clock.currentTimeMillisUnsafe()))
+      const tick = Effect.sleep("2 millis")
+      const before = Effect.gen(function* () {
+        const admin = yield* GraphServer.DriveAdmin
+        yield* admin.putFile("/old", "x")
+        yield* admin.putFile("/gone", "x")
+        yield* tick
+        const since = new Date(yield* now).toISOString()
+        yield* admin.delete("/gone")
+        yield* admin.putFile("/new", "x")
+        return since
+      })
+      const since = yield* opened(dir, before, { kind: "business" })
+      const pass = (time: string) => deltaPass(`${root}/delta?token=${encodeURIComponent(time)}`)
+      const after = Effect.gen(function* () {
+        const { items } = yield* pass(since)
+        yield* tick
+        const later = new Date(yield* now).toISOString()
+        yield* (yield* GraphServer.DriveAdmin).putFile("/newest", "x")
+        return { items, latest: (yield* pass(later)).items, all: (yield* pass("2001-01-01T00:00:00Z")).items }
+      })
+      const { items, latest, all } = yield* opened(dir, after)
+      assert.deepStrictEqual(names(items), ["deleted", "root", "new"])
+      assert.deepStrictEqual(names(latest), ["root", "newest"])
+      assert.deepStrictEqual(names(all), ["root", "old", "deleted", "new", "newest"])
+      const personal = yield* Effect.provide(get(`${root}/delta?token=2001-01-01T00:00:00Z`), drive())
+      assert.strictEqual(personal.status, 400)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("rewrites Office files in the libraries of sites, and elsewhere when told to", () =>
+    Effect.gen(function* () {
+      const { driveId } = yield* (yield* GraphServer.Drives).add({ label: { name: "Documents", site: "Team" } })
+      assert.isAbove(yield* uploadedSize(`/drives/${driveId}/root`), "office".length)
+      assert.strictEqual(yield* uploadedSize(root), "office".length)
+      yield* inject("officeRewritten")
+      assert.isAbove(yield* uploadedSize(root), "office".length)
     }).pipe(Effect.provide(drive({ kind: "business" })))
   )
 

@@ -64,6 +64,9 @@ describe("a drive in a folder", () => {
       raw.exec(`ALTER TABLE contents DROP COLUMN sha256;
                 ALTER TABLE contents DROP COLUMN sha1;
                 ALTER TABLE items DROP COLUMN version;
+                ALTER TABLE items DROP COLUMN description;
+                ALTER TABLE permissions DROP COLUMN expires;
+                ALTER TABLE permissions DROP COLUMN has_password;
                 PRAGMA user_version = 6`)
       raw.close()
       const listed = yield* opened(dir, get("/me/drive/root/children"))

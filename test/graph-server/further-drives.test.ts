@@ -183,6 +183,54 @@ describe("shortcuts", () => {
   )
 })
 
+describe("what others share", () => {
+  it.effect("is listed as stubs that lead to their drives", () =>
+    Effect.gen(function* () {
+      const { driveId, admin, folder } = yield* shared
+      assert.deepStrictEqual((yield* get("/me/drive/sharedWithMe")).body.value, [])
+      const theirs = `/drives/${driveId}/items`
+      yield* post(`${theirs}/${folder.id}/createLink`, {})
+      const plan = yield* admin.stat("/team/plan.txt")
+      yield* post(`${theirs}/${plan.id}/invite`, { recipients: [{ email: "me@here" }], roles: ["write"] })
+      const listed = (yield* get("/me/drive/sharedWithMe()")).body.value as ReadonlyArray<Linked>
+      assert.deepStrictEqual(
+        listed.map(({ name, remoteItem }) => [name, remoteItem?.id, remoteItem?.parentReference.driveId]),
+        [
+          ["team", folder.id, driveId],
+          ["plan.txt", plan.id, driveId]
+        ]
+      )
+      assert.notProperty(listed[1]?.remoteItem?.file, "hashes")
+      yield* admin.delete("/team")
+      assert.deepStrictEqual((yield* get("/me/drive/sharedWithMe")).body.value, [])
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("can be the root of their drive", () =>
+    Effect.gen(function* () {
+      const { driveId } = yield* (yield* GraphServer.Drives).add({ label: ada })
+      const link = { name: "Ada", remoteItem: { id: "root", parentReference: { driveId } } }
+      const made = (yield* post("/me/drive/special/documents/children", link)).body as Linked
+      const { body: theirs } = yield* get(`/drives/${driveId}/root`)
+      assert.deepStrictEqual([made.remoteItem?.id, made.remoteItem?.name], [theirs.id, "root"])
+      assert.strictEqual((yield* get(`${root}:/Documents/Ada`)).status, 200)
+      const odd = { name: "x", remoteItem: { id: "special:documents", parentReference: { driveId } } }
+      assert.strictEqual((yield* post(`${root}/children`, odd)).status, 404)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("is copied to where a path of another drive says", () =>
+    Effect.gen(function* () {
+      const { driveId, admin } = yield* (yield* GraphServer.Drives).add({ label: ada })
+      yield* admin.createFolder("/to")
+      yield* put(`${root}:/a.txt:/content`, "a")
+      const parentReference = { path: `/drives/${driveId}/root:/to` }
+      assert.strictEqual((yield* post(`${root}:/a.txt:/copy`, { parentReference })).status, 202)
+      assert.strictEqual((yield* admin.stat("/to/a.txt")).size, 1)
+    }).pipe(Effect.provide(drive()))
+  )
+})
+
 describe("packages and the vault", () => {
   it.effect("are neither file nor folder", () =>
     Effect.gen(function* () {

@@ -140,12 +140,16 @@ describe("the recycle bin", () => {
     }).pipe(Effect.provide(drive()))
   )
 
-  it.effect("is passed over by permanentDelete, which personal drives lack", () =>
+  it.effect("is passed over by permanentDelete of business drives, which in turn cannot restore", () =>
     Effect.gen(function* () {
       const file = (yield* put(`${root}:/n.txt:/content`, "x")).body
       assert.strictEqual((yield* post(`/me/drive/items/${file.id}/permanentDelete`, {})).status, 204)
       assert.strictEqual((yield* get(`/me/drive/items/${file.id}`)).status, 404)
-      assert.strictEqual((yield* post(`/me/drive/items/${file.id}/restore`, {})).status, 404)
+      assert.strictEqual((yield* get("/me/drive")).body.quota["deleted"], 0)
+      const { body: binned } = yield* put(`${root}:/m.txt:/content`, "x")
+      yield* remove(`/me/drive/items/${binned.id}`)
+      assert.strictEqual((yield* get("/me/drive")).body.quota["deleted"], 1)
+      assert.strictEqual((yield* post(`/me/drive/items/${binned.id}/restore`, {})).status, 501)
     }).pipe(Effect.provide(drive({ kind: "business" })))
   )
 })

@@ -123,6 +123,8 @@ describe("webhooks", () => {
       assert.strictEqual(yield* refused({ notificationUrl: "https://example.org/hook" }), 400)
       assert.strictEqual(yield* refused({ notificationUrl: "file:///etc/passwd" }), 400)
       assert.strictEqual(yield* refused({ expirationDateTime: "yesterday" }), 400)
+      const spelled = new Date(yield* inMinutes(60)).toUTCString()
+      assert.strictEqual(yield* refused({ expirationDateTime: spelled }), 400)
       assert.strictEqual(yield* refused({ expirationDateTime: yield* inMinutes(-1) }), 400)
       assert.strictEqual(yield* refused({ expirationDateTime: yield* inMinutes(42_301) }), 400)
       const short = yield* subscribe(url, { expirationDateTime: yield* inMinutes(1) })
