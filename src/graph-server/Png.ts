@@ -103,9 +103,28 @@ const toRgb = (rows: Uint8Array, samples: number): Uint8Array => {
   return pixels
 }
 
-/** The picture scaled down so that its longer edge is at most `edge` pixels, each the mean of those it stands for. */
-export const shrink = (picture: Picture, edge: number): Picture => {
-  const scale = Math.max(1, Math.max(picture.width, picture.height) / edge)
+/** In pixels. */
+export interface Box {
+  readonly width: number
+  readonly height: number
+}
+
+/** The middle of a picture, in the proportions of the box. */
+export const crop = (picture: Picture, box: Box): Picture => {
+  const width = Math.max(1, Math.min(picture.width, Math.round((picture.height * box.width) / box.height)))
+  const height = Math.max(1, Math.min(picture.height, Math.round((picture.width * box.height) / box.width)))
+  const [left, top] = [(picture.width - width) >> 1, (picture.height - height) >> 1]
+  const pixels = new Uint8Array(width * height * 3)
+  for (let y = 0; y < height; y++) {
+    const start = ((top + y) * picture.width + left) * 3
+    pixels.set(picture.pixels.subarray(start, start + width * 3), y * width * 3)
+  }
+  return { width, height, pixels }
+}
+
+/** The picture scaled down until it fits into the box, each pixel the mean of those it stands for. */
+export const shrink = (picture: Picture, box: Box): Picture => {
+  const scale = Math.max(1, picture.width / box.width, picture.height / box.height)
   const width = Math.max(1, Math.round(picture.width / scale))
   const height = Math.max(1, Math.round(picture.height / scale))
   const pixels = new Uint8Array(width * height * 3)

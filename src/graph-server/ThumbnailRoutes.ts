@@ -4,31 +4,58 @@
  */
 import { Effect, Stream } from "effect"
 import { type ApiError, attempt, itemNotFound } from "./ApiError.ts"
-import { type Call, contextUrl, empty, json } from "./Call.ts"
+import { type Call, contextUrl, empty, json, selectOf } from "./Call.ts"
 import { type Json, mimeType } from "./DriveItemShape.ts"
 import { type DriveParts, find } from "./DriveParts.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
-import { decodePng, encodePng, type Picture, shrink } from "./Png.ts"
-import type { ItemAddress } from "./Routing.ts"
+import { type Box, crop, decodePng, encodePng, type Picture, shrink } from "./Png.ts"
+import { type ItemAddress, unknownSegment } from "./Routing.ts"
 
-/** Longest edge in pixels. */
-const sizes = { small: 96, medium: 176, large: 800 } as const
-type Size = keyof typeof sizes
+interface Size extends Box {
+  readonly isCropped: boolean
+}
 
-const isSize = (text: string): text is Size => Object.hasOwn(sizes, text)
+const square = (edge: number): Size => ({ width: edge, height: edge, isCropped: false })
+
+const named: ReadonlyMap<string, Size> = new Map([
+  ["small", square(96)],
+  ["medium", square(176)],
+  ["large", square(800)]
+])
+
+/** Sizes with a name, and those made to measure: "c300x400" fits into a box, "c300x400_crop" fills it. */
+const sizeOf = (text: string): Size | undefined => {
+  const known = named.get(text)
+  if (known !== undefined) return known
+  const [, width, height, suffix] = /^c([1-9]\d{0,3})x([1-9]\d{0,3})(_crop)?$/.exec(text) ?? []
+  if (width === undefined || height === undefined) return undefined
+  return { width: Number(width), height: Number(height), isCropped: suffix !== undefined }
+}
 
 /** Larger files get a tile. */
 const decodeLimit = 32 * 1024 * 1024
 
-const url = ({ links, transferRoot }: DriveParts, { request, now }: Call, row: ItemRow, size: Size): string =>
+const url = ({ links, transferRoot }: DriveParts, { request, now }: Call, row: ItemRow, size: string): string =>
   `${request.origin}${transferRoot}thumbnail/${size}/${links.claim(row, row.content ?? 0, now)}`
 
-/** The item's thumbnail sets: one, or none. */
-export const thumbnailSets = (parts: DriveParts, call: Call, row: ItemRow): ReadonlyArray<Json> => {
-  if (row.content === null || !mimeType(row.name).startsWith("image/")) return []
-  const shape = (size: Size) => ({ url: url(parts, call, row, size), width: sizes[size], height: sizes[size] })
-  return [{ id: "0", small: shape("small"), medium: shape("medium"), large: shape("large") }]
+const hasThumbnails = (row: ItemRow): boolean => row.content !== null && mimeType(row.name).startsWith("image/")
+
+const thumbnail = (parts: DriveParts, call: Call, row: ItemRow, name: string): Json => {
+  const { width, height } = sizeOf(name) ?? square(0)
+  return { url: url(parts, call, row, name), width, height }
+}
+
+/** The item's thumbnail sets: one, or none. $select asks for other sizes than those with a name. */
+export const thumbnailSets = (
+  parts: DriveParts,
+  call: Call,
+  row: ItemRow,
+  wanted: Iterable<string> = named.keys()
+): ReadonlyArray<Json> => {
+  if (!hasThumbnails(row)) return []
+  const sizes = [...wanted].filter((name) => sizeOf(name) !== undefined)
+  return [{ id: "0", ...Object.fromEntries(sizes.map((name) => [name, thumbnail(parts, call, row, name)])) }]
 }
 
 /** `rest` is what follows "thumbnails": nothing, a set, or a set, a size and perhaps "content". */
@@ -40,31 +67,36 @@ export const getThumbnails = (
 ): Effect.Effect<DriveResponse, ApiError> =>
   attempt(() => {
     const row = find(parts, address)
-    const sets = thumbnailSets(parts, call, row)
+    const sets = thumbnailSets(parts, call, row, selectOf(call))
     const [id, size, action] = rest
     if (id === undefined) return json(200, { "@odata.context": contextUrl(call, "thumbnails"), value: sets })
     const set = sets[0]
-    if (set === undefined || id !== "0") throw itemNotFound("The thumbnail could not be found.")
+    if (set === undefined || id !== "0") throw thumbnailNotFound()
     if (size === undefined) return json(200, set)
-    if (!isSize(size)) throw itemNotFound("The thumbnail could not be found.")
-    return action === "content" ? empty(302, { location: url(parts, call, row, size) }) : json(200, set[size] as Json)
+    if (sizeOf(size) === undefined) throw thumbnailNotFound()
+    if (action !== undefined && action !== "content") throw unknownSegment(action)
+    if (action === undefined) return json(200, thumbnail(parts, call, row, size))
+    return empty(302, { location: url(parts, call, row, size) })
   })
+
+const thumbnailNotFound = () => itemNotFound("The thumbnail could not be found.")
 
 export const thumbnailImage = Effect.fnUntraced(function* (
   parts: DriveParts,
   call: Call,
-  [size = "", ...segments]: ReadonlyArray<string>
+  [name = "", ...segments]: ReadonlyArray<string>
 ) {
-  const { content, length } = yield* attempt(() => {
+  const { content, length, size } = yield* attempt(() => {
     const granted = parts.links.verify(segments, call.now)
     const stored = parts.contents.sizeOf(granted.content)
-    if (stored === undefined || !isSize(size)) throw itemNotFound("The thumbnail could not be found.")
-    return { content: granted.content, length: stored }
+    const wanted = sizeOf(name)
+    if (stored === undefined || wanted === undefined) throw thumbnailNotFound()
+    return { content: granted.content, length: stored, size: wanted }
   })
-  const edge = isSize(size) ? sizes[size] : sizes.small
   const picture = length > decodeLimit ? undefined : decodePng(yield* readAll(parts, content, length))
+  const shown = picture === undefined ? tile(content, size) : size.isCropped ? crop(picture, size) : picture
   const headers = { "content-type": "image/png", "cache-control": "private, max-age=3600" }
-  return { status: 200, headers, body: encodePng(picture === undefined ? tile(content, edge) : shrink(picture, edge)) }
+  return { status: 200, headers, body: encodePng(shrink(shown, size)) }
 })
 
 const readAll = ({ contents }: DriveParts, content: number, length: number) =>
@@ -73,13 +105,17 @@ const readAll = ({ contents }: DriveParts, content: number, length: number) =>
     Effect.mapError(() => itemNotFound("The content is gone."))
   )
 
+/** Tiles are no larger than the largest size with a name. */
+const maxTileEdge = 800
+
 /** Two shades, so that it looks like a placeholder and not like a broken image. */
-const tile = (seed: number, edge: number): Picture => {
-  const pixels = new Uint8Array(edge * edge * 3)
+const tile = (seed: number, box: Box): Picture => {
+  const [width, height] = [Math.min(box.width, maxTileEdge), Math.min(box.height, maxTileEdge)]
+  const pixels = new Uint8Array(width * height * 3)
   const base = [Math.imul(seed, 73) & 127, Math.imul(seed, 151) & 127, Math.imul(seed, 211) & 127]
-  for (let i = 0; i < edge * edge; i++) {
-    const light = Math.floor(i / edge) + (i % edge) < edge ? 112 : 80
+  for (let i = 0; i < width * height; i++) {
+    const light = Math.floor(i / width) / height + (i % width) / width < 1 ? 112 : 80
     for (let c = 0; c < 3; c++) pixels[i * 3 + c] = (base[c] ?? 0) + light
   }
-  return { width: edge, height: edge, pixels }
+  return { width, height, pixels }
 }

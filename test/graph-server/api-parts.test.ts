@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { decodePng } from "../../src/graph-server/Png.ts"
 import { call, drive, get, patch, post, put, remove } from "./api.ts"
@@ -72,6 +73,57 @@ describe("sharing", () => {
   )
 })
 
+describe("links and permissions that end", () => {
+  it.effect("are gone at their time, and links of a personal drive may have a password", () =>
+    Effect.gen(function* () {
+      const { body: file } = yield* put(`${root}:/s.txt:/content`, "shared")
+      const item = `/me/drive/items/${file.id}`
+      const expirationDateTime = new Date(3_600_000).toISOString().replace(".000", "")
+      const open = yield* post(`${item}/createLink`, {})
+      const made = yield* post(`${item}/createLink`, { expirationDateTime, password: "secret" })
+      assert.strictEqual(made.status, 201)
+      assert.deepInclude(made.body as object, { expirationDateTime, hasPassword: true })
+      assert.notInclude(made.text, "secret")
+      const recipients = [{ email: "a@b.c" }]
+      yield* post(`${item}/invite`, { recipients, roles: ["read"], expirationDateTime })
+      assert.strictEqual((yield* get(`${item}/permissions`)).body.value.length, 3)
+      yield* TestClock.adjust("1 hour")
+      const left = (yield* get(`${item}/permissions`)).body.value
+      assert.deepStrictEqual(
+        left.map(({ id }) => id),
+        [open.body.id]
+      )
+      assert.strictEqual((yield* get(`/shares/${made.body.id}/driveItem`)).status, 404)
+      for (const wrong of ["yesterday", "1970-01-01T00:30:00Z"]) {
+        const refused = yield* post(`${item}/createLink`, { expirationDateTime: wrong })
+        assert.deepStrictEqual([refused.status, refused.body.error.code], [400, "invalidRequest"], wrong)
+      }
+      assert.strictEqual((yield* post(`${item}/invite`, { recipients: [], roles: ["read"] })).status, 400)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("have no password on a business drive", () =>
+    Effect.gen(function* () {
+      yield* put(`${root}:/s.txt:/content`, "shared")
+      assert.strictEqual((yield* post(`${root}:/s.txt:/createLink`, { password: "x" })).status, 400)
+    }).pipe(Effect.provide(drive({ kind: "business" })))
+  )
+})
+
+describe("descriptions", () => {
+  it.effect("stay with an item until they are taken away", () =>
+    Effect.gen(function* () {
+      const { body: made } = yield* put(`${root}:/a.txt:/content`, "x")
+      const { body: told } = yield* patch(`${root}:/a.txt`, { description: "mine" })
+      assert.deepInclude(told as object, { description: "mine", cTag: made.cTag })
+      assert.notStrictEqual(told.eTag, made.eTag)
+      yield* put(`${root}:/a.txt:/content`, "y")
+      assert.deepInclude((yield* get(`${root}:/a.txt`)).body as object, { description: "mine" })
+      assert.notProperty((yield* patch(`${root}:/a.txt`, { description: null })).body, "description")
+    }).pipe(Effect.provide(drive()))
+  )
+})
+
 const part = (id: string, url: string) => ({ id, method: "GET", url })
 
 describe("$batch", () => {
@@ -116,6 +168,7 @@ describe("$batch", () => {
         Array.from({ length: 21 }, (_, i) => part(String(i), "/me")),
         [part("1", "/me"), part("1", "/me")],
         [{ ...part("1", "/me"), dependsOn: ["2"] }],
+        [{ id: "1", method: "POST", url: "/me/drive/root/children", body: { name: "x", folder: {} } }],
         [part("1", "/$batch")]
       ]) {
         assert.strictEqual((yield* send(bad)).status, 400)
@@ -144,6 +197,27 @@ describe("thumbnails", () => {
       const tile = yield* get(`${root}:/fake.jpg:/thumbnails/0/small/content`)
       assert.strictEqual(decodePng((yield* get(tile.headers["location"] ?? "")).bytes)?.width, 96)
       assert.include((yield* get(`${root}:/Pictures/Rings.png?$expand=thumbnails`)).text, '"large"')
+      const measured = yield* get(`${root}:/Pictures/Sunrise.png:/thumbnails?$select=id,c80x80,c80x80_crop`)
+      const [own] = parse<{ readonly value: ReadonlyArray<Record<string, { readonly url: string }>> }>(
+        measured.text
+      ).value
+      assert.deepStrictEqual(Object.keys(own ?? {}), ["id", "c80x80", "c80x80_crop"])
+      const edges = Effect.fnUntraced(function* (size: string) {
+        const made = decodePng((yield* get(own?.[size]?.url ?? "")).bytes)
+        return [made?.width, made?.height]
+      })
+      assert.deepStrictEqual(
+        [yield* edges("c80x80"), yield* edges("c80x80_crop")],
+        [
+          [80, 45],
+          [80, 80]
+        ]
+      )
+      const path = `${root}:/Pictures/Sunrise.png:/thumbnails/0`
+      for (const size of ["c0x80", "c80", "c99999x1", "constructor"]) {
+        assert.strictEqual((yield* get(`${path}/${size}/content`)).status, 404, size)
+      }
+      assert.strictEqual((yield* get(`${path}/small/contents`)).status, 400)
     }).pipe(Effect.provide(drive()))
   )
 })
