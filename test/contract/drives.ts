@@ -1,8 +1,8 @@
 /** The drives the contract is run against, and what its cases share. */
 import { randomUUID } from "node:crypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { layer } from "@effect/vitest"
-import { Effect, Layer, Redacted, Stream } from "effect"
+import { layer, vi } from "@effect/vitest"
+import { Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { Auth } from "../../src/graph/Auth.ts"
@@ -51,6 +51,9 @@ if (accountToken === undefined) {
 } else if (account === undefined) {
   process.stdout.write("  --  contract: GRAPH_CONTRACT_TOKEN is ignored in CI\n")
 }
+
+// Calls that take a second, and changes that show after some.
+if (account !== undefined) vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 })
 
 const realAccount = (token: string) =>
   layerGraphClient.pipe(
@@ -118,6 +121,21 @@ export const changesSince = Effect.fnUntraced(function* (link: string | null) {
   }
   return yield* Effect.die("delta does not end")
 })
+
+/** The newest state of each item in a pass. */
+const latestOf = (items: ReadonlyArray<DriveItem>): ReadonlyMap<string, DriveItem> =>
+  new Map(items.map((item) => [item.id, item]))
+
+/**
+ * The pass from a link on, once it shows what is waited for: the service shows a change some seconds after it was made,
+ * and until then its links stand before that change.
+ */
+export const changesUntil = (link: string | null, shows: (latest: ReadonlyMap<string, DriveItem>) => boolean) =>
+  changesSince(link).pipe(
+    Effect.map((pass) => ({ ...pass, latest: latestOf(pass.items) })),
+    Effect.repeat({ until: ({ latest }) => shows(latest), schedule: Schedule.spaced("1 second") }),
+    Effect.timeout("60 seconds")
+  )
 
 export const someTime: FileSystemInfo = {
   created: { sec: 1_000_000_000, nsec: 0 },
