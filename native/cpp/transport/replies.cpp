@@ -36,10 +36,12 @@ uint64_t takesEntry(const fuse_entry_param& entry) {
 // The kernel has these already and counts no lookup for them, whatever is said of them.
 bool isDot(const std::string& name) { return name == "." || name == ".."; }
 
-// Whose answer tells the handle of errors that it has not heard of.
 bool isFlush(const Pending& p) {
   return (p.op == Op::Flush || p.op == Op::FSync) && p.handle != nullptr && p.content != nullptr;
 }
+
+// Errors that a handle has not heard of: an fsync asks for them, a close tells them to who may write.
+int takeError(const Pending& p) { return p.op == Op::FSync || p.handle->writable() ? p.handle->takeError() : 0; }
 
 InodeEntry inodeEntry(const fuse_entry_param& entry) {
   return {entry.ino, entry.generation, entry.attr, entry.attr_timeout, entry.entry_timeout};
@@ -84,7 +86,7 @@ void Session::completed(const Pending& pending, int error) {
 
 int Session::replyError(RequestId id, int error) {
   return reply(id, kAny, [&](const Pending& p) {
-    if (isFlush(p)) p.handle->takeError();
+    if (isFlush(p)) takeError(p);
     fuse_reply_err(p.request, error);
     return error;
   });
@@ -125,7 +127,7 @@ int Session::replyOk(RequestId id, uint64_t cookie) {
       return 0;
     }
     p.content->body->flushed(p.generation);
-    const int error = p.handle->takeError();
+    const int error = takeError(p);
     fuse_reply_err(p.request, error);
     return error;
   });

@@ -183,6 +183,21 @@ print(tried(os.fsync, late), tried(os.pwrite, other, b'again', 0))`
       assert.isAtLeast(space?.bytes ?? 0, 1)
     })
 
+    it("is heard of by closing what may be written, and not by closing what is only read", async (context) => {
+      const { mountpoint } = full()
+      if (disk === undefined) return context.skip("mounting a small tmpfs is not permitted")
+      filesystem.add(1, { size: 0, modified: true })
+      const output = await python(
+        mountpoint,
+        `${tried}
+writer, other, reader = ${open("f1")}, ${open("f1")}, ${open("f1", "os.O_RDONLY")}
+written = 0
+while (result := tried(os.pwrite, writer, bytes(1 << 20), written)) != 'ENOSPC': written += result
+print(tried(os.close, reader), tried(os.close, other), tried(os.close, writer))`
+      )
+      assert.strictEqual(output, "None ENOSPC None\n")
+    })
+
     it("is made when room was made", async (context) => {
       const { contents, folder, mountpoint } = full()
       if (disk === undefined) return context.skip("mounting a small tmpfs is not permitted")
