@@ -70,7 +70,7 @@ export interface ContentRows {
   unrecorded(): ReadonlyArray<ContentRow>
   /** Bodies that are not their item's any more: all, or only those the tree marked. */
   orphans(which: "all" | "marked"): ReadonlyArray<ContentRow>
-  /** Clean bodies without unsent changes used after `(lastUsed, key)`, in that order. */
+  /** Clean bodies without unsent changes, and not the only copy, used after `(lastUsed, key)`, in that order. */
   candidates(after: { lastUsed: number; key: number }, limit: number): ReadonlyArray<Candidate>
   totals(): { readonly bytes: number; readonly files: number }
 }
@@ -124,6 +124,8 @@ export const makeContentRows = (db: Database, items: ItemTable): ContentRows => 
     `SELECT ${columns} FROM contents AS c
      WHERE (last_used, key) > (?, ?) AND editing = 0 AND coalesce(length(dirty), 0) = 0
        AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.ino = c.ino AND intents.kind IN (0, 2))
+       AND NOT EXISTS (SELECT 1 FROM items WHERE items.ino = c.ino AND items.content = c.key
+         AND items.remote_id IS NULL AND items.parent IS NOT NULL)
      ORDER BY last_used, key LIMIT ?`
   )
   const sum = db.prepare<{ readonly bytes: number; readonly files: number }>(

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { ContentId } from "@onemount/fuse-native"
 import { Effect, Fiber, Predicate, Schedule } from "effect"
 import { ContentStore } from "../../src/content/ContentStore.ts"
-import type { Ino } from "../../src/tree/Item.ts"
+import { type Ino, rootIno } from "../../src/tree/Item.ts"
 import { MountDatabase } from "../../src/tree/MountDatabase.ts"
 import { Tree } from "../../src/tree/Tree.ts"
 import * as Harness from "./harness.ts"
@@ -70,6 +70,21 @@ describe("eviction", () => {
         yield* store.release(open.content)
         yield* store.evict(Number.MAX_SAFE_INTEGER)
         assert.deepStrictEqual(yield* present, ["b"])
+      })
+    )
+  )
+
+  it.live("spares what has become local-only, as in the trash: it is the only copy", () =>
+    Harness.inStore(() =>
+      Effect.gen(function* () {
+        const store = yield* ContentStore
+        const tree = yield* Tree
+        yield* cached
+        const { ino } = yield* Harness.itemAt("/a")
+        const now = { sec: 1_700_000_000, nsec: 0 }
+        yield* tree.rename(ino, { parent: rootIno, name: "a.swp", localOnly: true, now })
+        yield* store.evict(Number.MAX_SAFE_INTEGER)
+        assert.deepStrictEqual(yield* Harness.using(ino, (content) => Harness.read(content, 0, bytes.length)), bytes)
       })
     )
   )
