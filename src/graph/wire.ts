@@ -70,6 +70,9 @@ const epoch: Time = { sec: 0, nsec: 0 }
 const sizeOf = (item: WireItem, kind: ItemKind): number =>
   kind === "folder" ? 0 : Math.max(0, Math.trunc(item.size ?? 0))
 
+/** Empty files come with this quickXorHash, or without one. */
+const hashOfNothing = "AAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
 /** The client's own times win over the server's; items that name none (deleted, shared stubs) are at the epoch. */
 const timesOf = (item: WireItem): { readonly created: Time; readonly modified: Time } => {
   const modified = item.fileSystemInfo?.lastModifiedDateTime ?? item.lastModifiedDateTime
@@ -91,7 +94,7 @@ const toDriveItem = (item: WireItem): DriveItem => {
     size: sizeOf(item, kind),
     eTag: item.eTag ?? item["@odata.etag"] ?? null,
     cTag: item.cTag ?? null,
-    hash: present(hash) && hash !== "" ? hash : null,
+    hash: present(hash) && hash !== "" ? hash : kind === "file" && item.size === 0 ? hashOfNothing : null,
     ...timesOf(item),
     webUrl: item.webUrl ?? null
   }

@@ -7,6 +7,7 @@ import { ItemId } from "../../src/graph/DriveItem.ts"
 import { formatTime, parseTime } from "../../src/graph/Time.ts"
 import { decodeDrive, decodeItem, decodePage, decodeSession, decodeUser } from "../../src/graph/wire.ts"
 import { fileItem } from "./ScriptedServer.ts"
+import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 
 const item = (json: unknown) => Result.getOrThrow(decodeItem(json))
 const problem = (json: unknown) => Result.getOrThrow(Result.flip(decodeItem(json)))
@@ -123,6 +124,8 @@ describe("items", () => {
     assert.isNull(item(fileItem({ file: { hashes: {} } })).hash)
     assert.isNull(item(fileItem({ file: { mimeType: "x" } })).hash)
     assert.isNull(item(fileItem({ file: { hashes: null } })).hash)
+    // Of nothing there is one hash, told or not.
+    assert.strictEqual(item(fileItem({ size: 0, file: { hashes: {} } })).hash, quickXorHash(new Uint8Array(0)))
     assert.strictEqual(item({ id: "1", name: "d", folder: {}, size: -17 }).size, 0)
     assert.isNull(item(fileItem({ cTag: undefined })).cTag)
     assert.strictEqual(item(fileItem({ eTag: undefined, "@odata.etag": '"e"' })).eTag, '"e"')
