@@ -55,8 +55,15 @@ export const makeConflicts = Effect.gen(function* () {
       )
     )
 
-  /** Hash of the committed local content. */
-  const localHash = (ino: Ino) => Effect.scoped(Effect.map(content.snapshot(ino), ({ hash }) => hash))
+  /** In another drive nothing of this one exists, and that says nothing about it. */
+  const sameDrive = Effect.flatMap(
+    Effect.suspend(() => graph.root),
+    (root) => requireSameDrive(tree, root)
+  )
+
+  /** Hash and generation of the committed local content. */
+  const localContent = (ino: Ino) =>
+    Effect.scoped(Effect.map(content.snapshot(ino), ({ generation, hash }) => ({ generation, hash })))
 
   const copyName = Effect.fnUntraced(function* (item: Item) {
     const { name, parent } = item
@@ -100,13 +107,14 @@ export const makeConflicts = Effect.gen(function* () {
     yield* events.publish({ _tag: "Conflict", path: tree.path(item.ino) ?? item.name, copy: null, detail })
   })
 
-  const identical = Effect.fnUntraced(function* (item: Item, remote: DriveItem) {
-    yield* tree.resolveConflict(item.ino, { _tag: "Identical", remote })
-    yield* content.uploaded(item.ino, item.generation)
+  /** What was written after `generation` is not known to the server and stays to be sent. */
+  const identical = Effect.fnUntraced(function* (item: Item, remote: DriveItem, generation: number) {
+    yield* tree.resolveConflict(item.ino, { _tag: "Identical", remote, generation })
+    yield* content.uploaded(item.ino, generation)
     yield* tree.dropUpload(item.ino)
   })
 
-  return { look, localHash, keepBoth, stepToFreeName, restore, recreate, identical }
+  return { look, localContent, keepBoth, stepToFreeName, restore, recreate, identical }
 })
 
 export type Conflicts = Effect.Success<typeof makeConflicts>

@@ -61,11 +61,12 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     item: Item,
     remote: DriveItem | null
   ): Effect.fn.Return<Outcome, SyncError> {
-    const local = localSide(item, null, yield* conflicts.localHash(item.ino))
+    const { generation, hash } = yield* conflicts.localContent(item.ino)
+    const local = localSide(item, null, hash)
     const base = baseSide(item, null)
     const action = plan(remote === null ? null : newSide(remote, item), base, local).content
     if (remote === null) yield* conflicts.recreate(item)
-    else if (action === "Identical") yield* conflicts.identical(item, remote)
+    else if (action === "Identical") yield* conflicts.identical(item, remote, generation)
     else if (action === "Upload") return later("the item keeps changing at the server")
     else yield* conflicts.keepBoth(item, remote)
     return done

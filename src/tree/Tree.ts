@@ -90,8 +90,8 @@ export interface RenameTarget {
 
 /** How a conflict was decided, recorded in one transaction. */
 export type ConflictOutcome =
-  /** Local bytes equal the server's: adopt the server's version, nothing to send. */
-  | { readonly _tag: "Identical"; readonly remote: DriveItem }
+  /** The local bytes of this generation equal the server's: adopt the server's version, nothing of it to send. */
+  | { readonly _tag: "Identical"; readonly remote: DriveItem; readonly generation: number }
   /** The local item moves aside under `copyName` as a new item; the server's version takes the name as a ghost. */
   | { readonly _tag: "KeepBoth"; readonly remote: DriveItem; readonly copyName: string }
   /** The server deleted what was edited here: create it again. */

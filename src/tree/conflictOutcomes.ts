@@ -18,7 +18,7 @@ export const resolveConflict = (state: TreeState, tx: Tx, ino: Ino, outcome: Con
   state.journal.dropShadow(ino)
   switch (outcome._tag) {
     case "Identical":
-      return identical(state, tx, row, outcome.remote)
+      return identical(state, tx, row, outcome.remote, outcome.generation)
     case "KeepBoth":
       return keepBoth(state, tx, row, outcome.remote, outcome.copyName)
     case "Recreate":
@@ -28,8 +28,8 @@ export const resolveConflict = (state: TreeState, tx: Tx, ino: Ino, outcome: Con
   }
 }
 
-/** The server's version is ours: nothing to send but what else differs. */
-const identical = (state: TreeState, tx: Tx, row: Row, remote: DriveItem): void => {
+/** The server's version is ours, as of this generation: what else differs, or was written since, is still to be sent. */
+const identical = (state: TreeState, tx: Tx, row: Row, remote: DriveItem, generation: number): void => {
   const { items, journal, bodies } = state
   captureBase(state, row)
   const { moved } = differenceOf(state, row)
@@ -41,11 +41,13 @@ const identical = (state: TreeState, tx: Tx, row: Row, remote: DriveItem): void 
     parent: remote.parentId ?? base?.parent ?? null,
     name: remote.name,
     mtime: sameTime(row.mtime, remote.modified) ? row.mtime : remote.modified,
-    generation: row.generation
+    generation
   })
-  // Same bytes, so the server's time is as good as ours and saves a version.
-  items.attributes(row.ino, { ...row, mtime: journal.base(row.ino)?.mtime ?? row.mtime })
-  if (row.content !== null) bodies.clean(row.content, versionOf(remote))
+  if (row.generation === generation) {
+    // Same bytes, so the server's time is as good as ours and saves a version.
+    items.attributes(row.ino, { ...row, mtime: journal.base(row.ino)?.mtime ?? row.mtime })
+    if (row.content !== null) bodies.clean(row.content, versionOf(remote))
+  }
   tx.changes.push({ _tag: "Attributes", ino: row.ino })
   settle(state, tx, row.ino)
 }

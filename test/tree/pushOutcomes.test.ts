@@ -219,7 +219,7 @@ describe("answers of the server", () => {
         yield* enumerate(remote("f", "a"), remote("g", "g"))
         const [f, g] = [yield* find("/a"), yield* find("/g")]
         yield* edit(f.ino, 1)
-        yield* tree.resolveConflict(f.ino, { _tag: "Identical", remote: uploaded("f", "a", 2) })
+        yield* tree.resolveConflict(f.ino, { _tag: "Identical", remote: uploaded("f", "a", 2), generation: 1 })
         assert.deepInclude(yield* find("/a"), { ino: f.ino, eTag: "f-e2" })
         assert.isNotNull((yield* find("/a")).content)
         yield* tree.remove(g.ino, now)
@@ -228,6 +228,20 @@ describe("answers of the server", () => {
         yield* tree.resolveConflict(g.ino, { _tag: "Restore", remote: changed })
         assert.deepInclude(yield* find("/g2"), { ino: g.ino, eTag: "g-e2", size: 20 })
         assert.deepStrictEqual(yield* journal, [])
+      })
+    )
+  )
+
+  it.effect("sends what was written after the content that turned out to be identical", () =>
+    inTree((tree) =>
+      Effect.gen(function* () {
+        yield* enumerate(remote("f", "a"))
+        const { ino } = yield* find("/a")
+        yield* edit(ino, 1)
+        yield* edit(ino, 2)
+        yield* tree.resolveConflict(ino, { _tag: "Identical", remote: uploaded("f", "a", 2), generation: 1 })
+        assert.deepInclude(yield* find("/a"), { ino, eTag: "f-e2", generation: 2 })
+        assert.deepStrictEqual(yield* journal, ["content a"])
       })
     )
   )
