@@ -41,14 +41,21 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     return yield* decide(item, holder.value)
   })
 
-  /** A new version of a file the server has. */
+  /**
+   * A new version of a file the server has. Without an eTag the two never were equal (both made a file of this name, or
+   * the edit was of an older version): what the server has is looked at before anything is sent.
+   */
   const replaceFile = Effect.fnUntraced(function* (item: Item, id: ItemId): Effect.fn.Return<Outcome, SyncError> {
     let ifMatch = item.eTag
+    // What is compared is all of the file.
+    if (ifMatch === null) yield* transfers.hydrate(item.ino)
     for (let attempt = 1; ; attempt++) {
-      const uploaded = yield* Effect.result(transfers.upload(item.ino, { _tag: "Existing", id, ifMatch }))
-      if (uploaded._tag === "Success") return yield* record(item, uploaded.success, false)
-      const error = uploaded.failure
-      if (isBaseLost(error) || !(isPreconditionFailed(error) || isNotFound(error))) return yield* error
+      if (ifMatch !== null) {
+        const uploaded = yield* Effect.result(transfers.upload(item.ino, { _tag: "Existing", id, ifMatch }))
+        if (uploaded._tag === "Success") return yield* record(item, uploaded.success, false)
+        const error = uploaded.failure
+        if (isBaseLost(error) || !(isPreconditionFailed(error) || isNotFound(error))) return yield* error
+      }
       const remote = Option.getOrNull(yield* conflicts.look(id))
       const unchanged = remote !== null && remoteSide(remote, item)?.content === baseSide(item, null)?.content
       if (!unchanged || attempt >= attempts) return yield* decide(item, remote)

@@ -151,12 +151,14 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
         const inside = yield* Effect.catchIf(firstChild(id), isNotFound, () => Effect.succeedNone)
         if (Option.isSome(inside)) return yield* folderInUse(item, id, inside.value)
       }
-      const deleted = yield* Effect.result(graph.delete(id, eTag))
-      if (deleted._tag === "Success") break
-      if (!isPreconditionFailed(deleted.failure) || attempt >= attempts) return yield* deleted.failure
+      // Without an eTag it never was equal to what the server has, and nobody here has seen that.
+      const deleted = eTag === null ? undefined : yield* Effect.result(graph.delete(id, eTag))
+      if (deleted?._tag === "Success") break
+      if (deleted !== undefined && !isPreconditionFailed(deleted.failure)) return yield* deleted.failure
+      if (attempt >= attempts) return later("the item keeps changing at the server")
       const remote = yield* conflicts.look(id)
       if (Option.isNone(remote)) break
-      if (isChanged(item, remote.value)) {
+      if (isChanged(item, remote.value) && !isSent(item, remote.value)) {
         yield* conflicts.restore(item, remote.value)
         return done
       }

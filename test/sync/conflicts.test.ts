@@ -1,6 +1,7 @@
 /** Both sides changed: nothing is lost, identical is no conflict, an edit beats a delete. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import { ContentStore } from "../../src/content/ContentStore.ts"
 import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
 import { GraphClient } from "../../src/graph/GraphClient.ts"
 import { baseLostReason } from "../../src/sync/contents.ts"
@@ -83,6 +84,72 @@ describe("conflicts", () => {
         assert.strictEqual(paths.length, 2)
         const texts = yield* Effect.forEach(paths, textAtServer)
         assert.deepStrictEqual(texts.toSorted(), ["mine", "theirs"])
+        assert.deepStrictEqual(yield* here, paths)
+      })
+    )
+  )
+
+  it.effect("created on both sides, and theirs seen before ours was sent: both are kept, alike ones are one", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/new.txt", "theirs")
+        const { id } = yield* admin.putFile("/same.txt", "same")
+        yield* write("/new.txt", "mine")
+        yield* write("/same.txt", "same")
+        yield* poll
+        yield* settle
+        yield* settle
+        const paths = yield* atServer
+        assert.strictEqual(paths.length, 3)
+        const texts = yield* Effect.forEach(paths, textAtServer)
+        assert.deepStrictEqual(texts.toSorted(), ["mine", "same", "theirs"])
+        assert.strictEqual(yield* textAtServer("/new.txt"), "theirs")
+        assert.strictEqual((yield* admin.stat("/same.txt")).id, id)
+        assert.deepStrictEqual(yield* here, paths)
+      })
+    )
+  )
+
+  it.effect("created on both sides and removed here: what nobody saw here stays", () =>
+    onDevice(
+      Effect.gen(function* () {
+        yield* poll
+        yield* (yield* DriveAdmin).putFile("/new.txt", "theirs")
+        yield* write("/new.txt", "mine")
+        yield* poll
+        yield* remove("/new.txt")
+        yield* settle
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/new.txt"])
+        assert.strictEqual(yield* textAtServer("/new.txt"), "theirs")
+        assert.deepStrictEqual(yield* here, ["/new.txt"])
+      })
+    )
+  )
+
+  it.effect("edited through a handle on an older version: both are kept", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.putFile("/doc.txt", "base")
+        yield* poll
+        const content = yield* ContentStore
+        const { ino } = yield* itemAt("/doc.txt")
+        const opened = yield* content.open(ino)
+        yield* passing(readText("/doc.txt"))
+        yield* admin.replace("/doc.txt", "theirs")
+        yield* poll
+        yield* Effect.promise(() => content.table.write(opened.content, 0, new TextEncoder().encode("mine")))
+        yield* content.commit(opened.content)
+        yield* content.release(opened.content)
+        yield* settle
+        yield* settle
+        const paths = yield* atServer
+        assert.strictEqual(paths.length, 2)
+        assert.strictEqual(yield* textAtServer("/doc.txt"), "theirs")
+        assert.strictEqual(yield* textAtServer(paths.find(isCopy) ?? ""), "mine")
         assert.deepStrictEqual(yield* here, paths)
       })
     )
