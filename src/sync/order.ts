@@ -3,8 +3,9 @@
  *
  * Rules: one item's intents go in the order create, move, content, times. A parent has to exist at the server before
  * its children. A name another item still holds at the server is waited for until that one moved away or was deleted;
- * where such waits form a circle (a swap of names), one item of it has to step aside. A folder moves only after the
- * folders above its new place did, so that the server never sees a folder inside itself. A folder is deleted after
+ * where such waits form a circle (a swap of names, a folder that gives its name to what was in it), one item of it has
+ * to step aside. A folder moves only after the folders above its new place did, so that the server never sees a folder
+ * inside itself. A folder is deleted after
  * what was in it, and after what is being created in it: a file that arrives there when it is gone here already would
  * look like somebody else's.
  */
@@ -97,9 +98,8 @@ const deleteReadiness = (context: OrderContext, intent: Intent, item: Item): Rea
 const placeReadiness = (context: OrderContext, item: Item): Readiness => {
   const blocker = blockerOf(context, item)
   if (blocker === undefined) return ready
-  if (blocker.kind === "name" && isCircle(context, item.ino, blocker.ino)) {
-    return { _tag: "StepAside", holder: blocker.ino }
-  }
+  const isStuck = () => isCircle(context, item.ino, blocker.ino) || isLeft(context, blocker.ino)
+  if (blocker.kind === "name" && isStuck()) return { _tag: "StepAside", holder: blocker.ino }
   return waits(blocker.why, blocker.ino)
 }
 
@@ -146,4 +146,10 @@ const isCircle = (context: OrderContext, self: Ino, start: Ino): boolean => {
     if (ino === self) return true
   }
   return false
+}
+
+/** A folder that is to be deleted and waits until something was moved out of it, perhaps to where its name is needed. */
+const isLeft = ({ tree }: OrderContext, holder: Ino): boolean => {
+  const item = tree.get(holder)
+  return item?.kind === "directory" && item.parent === null && item.remoteId !== null && tree.isLeft(item.remoteId)
 }

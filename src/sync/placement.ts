@@ -188,12 +188,13 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
     return done
   })
 
-  /** Gives up its name at the server for another item of a circle; its own move brings it to its place later. */
+  /** Gives up its name at the server for an item that needs it first; its own move, or delete, comes later. */
   const stepAside = Effect.fnUntraced(function* (item: Item, id: ItemId): Effect.fn.Return<void, SyncError> {
     const updated = yield* Effect.result(update(id, { name: asideName(item) }, item.eTag))
     if (updated._tag === "Success") yield* tree.applyItem(updated.success)
-    else if (isNotFound(updated.failure)) yield* vanished(item, id)
-    else return yield* updated.failure
+    else if (!isNotFound(updated.failure)) return yield* updated.failure
+    else if (item.parent === null) yield* tree.confirm(item.ino, "delete", 0, null)
+    else yield* vanished(item, id)
   })
 
   return { createFolder, move, setTimes, remove, stepAside, parentIdOf }

@@ -81,6 +81,8 @@ export interface JournalTable {
   /** Changed items whose place at the server is (parent, folded name). */
   basedAt(parent: ItemId, name: string): ReadonlyArray<Ino>
   basedIn(parent: ItemId): ReadonlyArray<Ino>
+  /** An item is to be moved whose place at the server is in the folder, or below changed folders of it. */
+  isLeft(folder: ItemId): boolean
   shadow(ino: Ino): DriveItem | undefined
   setShadow(ino: Ino, item: DriveItem): void
   dropShadow(ino: Ino): void
@@ -217,6 +219,12 @@ const baseStatements = (db: Database) => {
   const dropBase = db.prepare("DELETE FROM bases WHERE ino = ?")
   const basedAt = db.prepare<{ readonly ino: number }>("SELECT ino FROM bases WHERE parent = ? AND folded = ?")
   const basedIn = db.prepare<{ readonly ino: number }>("SELECT ino FROM bases WHERE parent = ?")
+  // Intent 1: move.
+  const isLeft = db.prepare(`WITH RECURSIVE below (id) AS (
+      VALUES (?) UNION SELECT items.remote_id FROM below JOIN bases ON bases.parent = below.id
+      JOIN items ON items.ino = bases.ino WHERE items.kind = 1 AND items.remote_id IS NOT NULL
+    ) SELECT 1 FROM below JOIN bases ON bases.parent = below.id JOIN intents ON intents.ino = bases.ino
+    WHERE intents.kind = 1 LIMIT 1`)
   const shadow = db.prepare<{ readonly item: string }>("SELECT item FROM shadows WHERE ino = ?")
   const setShadow = db.prepare("INSERT OR REPLACE INTO shadows VALUES (?, ?)")
   const dropShadow = db.prepare("DELETE FROM shadows WHERE ino = ?")
@@ -233,6 +241,7 @@ const baseStatements = (db: Database) => {
     },
     basedAt: (parent: ItemId, name: string) => basedAt.all(parent, fold(name)).map((row) => Ino(row.ino)),
     basedIn: (parent: ItemId) => basedIn.all(parent).map((row) => Ino(row.ino)),
+    isLeft: (folder: ItemId) => isLeft.get(folder) !== undefined,
     shadow: (ino: Ino) => {
       const row = shadow.get(ino)
       return row === undefined ? undefined : (JSON.parse(row.item) as DriveItem)

@@ -184,6 +184,8 @@ export class Tree extends Context.Service<
     lastLocalChange(): number
     /** The item that holds (parent, folded name) at the server as far as we know, if that differs from the local one. */
     remoteHolder(parent: ItemId, name: string): Item | undefined
+    /** Something in the server's folder, or below folders of it that are changed here, is to be moved to another place. */
+    isLeft(folder: ItemId): boolean
     /** Makes everything at or below `ino` due now (sync, shutdown). */
     expedite(ino: Ino): Effect.Effect<void, TreeError>
     /**

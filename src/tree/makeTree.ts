@@ -83,6 +83,7 @@ export const makeTree = Effect.gen(function* () {
     readyIntents: journal.ready,
     pendingDeletes: journal.pendingDeletes,
     nextDue: journal.nextDue,
+    isLeft: journal.isLeft,
     lastLocalChange: () => lastLocalChange,
     upload: journal.upload,
     getXattr: xattrs.get,
@@ -178,6 +179,7 @@ type Reads =
   | "intentsBelow"
   | "pendingDeletes"
   | "nextDue"
+  | "isLeft"
   | "lastLocalChange"
   | "remoteHolder"
   | "upload"

@@ -62,7 +62,10 @@ const folderFor = (state: TreeState, tx: Tx, known: Row | undefined, remote: Dri
   const folder = remote.parentId === null ? undefined : state.items.byRemoteId(remote.parentId)
   if (folder === undefined || folder.kind !== "directory") return undefined
   if (folder.parent !== null || known?.parent === null) return folder
-  return known === undefined ? undefined : reattach(state, tx, folder)
+  if (known === undefined) return undefined
+  // Where it was before it was moved out of there here, which the server has still to hear.
+  if (state.journal.base(known.ino)?.parent === folder.remoteId) return folder
+  return reattach(state, tx, folder)
 }
 
 const changeKind = (state: TreeState, tx: Tx, known: Row, folder: Row, remote: DriveItem): void => {

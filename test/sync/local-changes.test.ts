@@ -134,6 +134,39 @@ describe("local changes", () => {
     )
   )
 
+  it.effect("a folder gives its name to what was in it", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        for (const path of ["/a", "/b", "/b/sub", "/c"]) yield* admin.createFolder(path)
+        const ids = yield* Effect.forEach(["/a/file", "/b/sub/file", "/c/file"], (path) => admin.putFile(path, path))
+        yield* poll
+        // mv a/file x; rmdir a; mv x a
+        yield* rename("/a/file", "/x")
+        yield* remove("/a")
+        yield* rename("/x", "/a")
+        // The same from further below.
+        yield* rename("/b/sub/file", "/x")
+        yield* remove("/b/sub")
+        yield* remove("/b")
+        yield* rename("/x", "/b")
+        // mv c old; mkdir c; mv old/file c; rmdir old
+        yield* rename("/c", "/old")
+        yield* mkdir("/c")
+        yield* rename("/old/file", "/c/file")
+        yield* remove("/old")
+        yield* settle
+        assert.deepStrictEqual(yield* atServer, ["/a", "/b", "/c/", "/c/file"])
+        assert.deepStrictEqual(yield* here, ["/a", "/b", "/c/", "/c/file"])
+        const now = yield* Effect.forEach(["/a", "/b", "/c/file"], (path) => admin.stat(path))
+        assert.deepStrictEqual(
+          now.map(({ id }) => id),
+          ids.map(({ id }) => id)
+        )
+      })
+    )
+  )
+
   it.effect("a rename of the case only", () =>
     onDevice(
       Effect.gen(function* () {

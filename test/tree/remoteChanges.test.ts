@@ -227,6 +227,21 @@ describe("changes of the server", () => {
     )
   )
 
+  it.effect("does not bring a deleted folder back for what was moved out of it here", () =>
+    inTree((tree) =>
+      Effect.gen(function* () {
+        yield* enumerate(folder("d", "D"), remote("f", "f", { parent: "d" }))
+        const [d, f] = [yield* find("/D"), yield* find("/D/f")]
+        yield* tree.rename(f.ino, { parent: rootIno, name: "f", localOnly: false, now })
+        yield* tree.remove(d.ino, now)
+        // The server has not heard of it, and tells of them again for another reason.
+        yield* applyPage(folder("d", "D"), remote("f", "f", { parent: "d", version: 2 }))
+        assert.deepStrictEqual(yield* paths, ["/f"])
+        assert.deepStrictEqual((yield* journal).toSorted(), ["delete D", "move f"])
+      })
+    )
+  )
+
   it.effect("keeps and recreates a deleted folder that holds local changes", () =>
     inTree((tree) =>
       Effect.gen(function* () {
