@@ -13,6 +13,7 @@ import { supervise } from "../lifecycle/supervise.ts"
 import { Tree } from "../tree/Tree.ts"
 import type { TreeError } from "../tree/TreeError.ts"
 import type { Health } from "./Health.ts"
+import { requireSameDrive } from "./sameDrive.ts"
 
 /** The shortest interval between polls that nobody asked for, in milliseconds. */
 export const shortestInterval = 5_000
@@ -69,8 +70,10 @@ export const makePoller = Effect.fnUntraced(function* (
     while (true) {
       const link: DeltaLink | null = enumeration === undefined ? tree.cursor().link : enumeration.link
       const page = yield* graph.delta(link)
-      yield* health.succeeded
       const { caughtUp, items } = page
+      const root = items.find(({ isRoot }) => isRoot)
+      if (root !== undefined) yield* requireSameDrive(tree, root)
+      yield* health.succeeded
       changed += yield* tree.applyPage({ items, link: page.link, caughtUp, enumeration: enumeration?.number ?? null })
       if (caughtUp) {
         enumeration = undefined

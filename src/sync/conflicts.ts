@@ -13,6 +13,7 @@ import type { Ino, Item } from "../tree/Item.ts"
 import { timeOf } from "../tree/journalAlgebra.ts"
 import { Tree } from "../tree/Tree.ts"
 import type { Side, Version } from "./planner.ts"
+import { requireSameDrive } from "./sameDrive.ts"
 
 const placeOf = (parent: ItemId | null, name: string): string => `${parent ?? ""}/${name}`
 
@@ -51,7 +52,7 @@ export const makeConflicts = Effect.gen(function* () {
       Effect.asSome,
       Effect.catchIf(
         (error) => error.reason._tag === "NotFound",
-        () => Effect.succeedNone
+        () => Effect.as(sameDrive, Option.none())
       )
     )
 
