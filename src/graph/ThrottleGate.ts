@@ -23,24 +23,34 @@ export interface ThrottleGate {
 
 export const makeThrottleGate = (limits: GraphLimits): ThrottleGate => {
   let until = Number.NEGATIVE_INFINITY
+  let seen = Number.NEGATIVE_INFINITY
   let closings: Passage = 0
   let strikes = 0
 
+  /** The time; the gate moves with a clock that is set back, so that it is not closed for longer. */
+  const currentTime = Effect.map(Clock.currentTimeMillis, (now) => {
+    until -= Math.max(0, seen - now)
+    seen = now
+    return now
+  })
+
   const pass = Effect.fnUntraced(function* (operation: string) {
-    const started = yield* Clock.currentTimeMillis
+    let waited = 0
     while (true) {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* currentTime
       const wait = until - now
       if (wait <= 0) return closings
-      if (now - started + wait > limits.throttleWait) {
+      if (waited + wait > limits.throttleWait) {
         return yield* graphError(operation, new Throttled({ retryAfter: wait }))
       }
-      yield* Effect.sleep(Math.ceil(wait + (yield* Random.next) * Math.min(limits.throttleSpread, wait / 4)))
+      const pause = Math.ceil(wait + (yield* Random.next) * Math.min(limits.throttleSpread, wait / 4))
+      yield* Effect.sleep(pause)
+      waited += pause
     }
   })
 
   const close = Effect.fnUntraced(function* (passage: Passage, retryAfter: number | null) {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* currentTime
     const news = passage === closings
     if (news) {
       closings++

@@ -113,12 +113,14 @@ export const makePoller = Effect.fnUntraced(function* (
 
   const waitForRequest = (limit: number) => Effect.map(Effect.timeoutOption(Queue.take(requests), limit), Option.isSome)
 
-  /** Until somebody asks or the interval is over, which may change meanwhile. */
+  /** Until somebody asks or the interval is over, which may change meanwhile, as may the clock. */
   const rest = Effect.gen(function* () {
-    const since = yield* Clock.currentTimeMillis
+    let since = yield* Clock.currentTimeMillis
     while (true) {
-      const end = since + Math.max(shortestInterval, yield* config.interval)
-      const left = end - (yield* Clock.currentTimeMillis)
+      const interval = Math.max(shortestInterval, yield* config.interval)
+      const now = yield* Clock.currentTimeMillis
+      since = Math.min(since, now)
+      const left = since + interval - now
       if (left <= 0 || (yield* waitForRequest(Math.min(left, recheck)))) return
     }
   })

@@ -13,7 +13,9 @@ import { ContentStore } from "../content/ContentStore.ts"
 import { Events } from "../events/Events.ts"
 import type { ItemId } from "../graph/DriveItem.ts"
 import { supervise } from "../lifecycle/supervise.ts"
-import type { Ino, Item } from "../tree/Item.ts"
+import { isGone } from "../transfer/doubt.ts"
+import { fold } from "../tree/fold.ts"
+import { type Ino, type Item, rootIno } from "../tree/Item.ts"
 import type { Intent, Lane } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
 import { makeBrake } from "./brake.ts"
@@ -57,6 +59,10 @@ const pageSize = 64
 const lookAhead = 64
 /** How long intents that wait for something else rest before they are looked at again without a reason, in ms. */
 const recheck = 1_000
+/** A clock that is set back by no more than this changes nothing, in ms. */
+const clockTolerance = 1_000
+/** How long an intent waits at most that cannot be sent before something else happens at the server, in ms. */
+const longestPutOff = 60_000
 /** How long an intent waits after the connection was lost; the loop itself waits for its return. */
 const offlinePause = 1_000
 
@@ -245,8 +251,23 @@ export const makePushLoop = Effect.fnUntraced(function* (
     return pacing.isCrowded(now) ? trickle : recheck
   })
 
+  /**
+   * Times from before the clock was set back, by this run or an earlier one, may be far away and are of no use. At the
+   * start all of them are from before.
+   */
+  let seen = Number.POSITIVE_INFINITY
+  const noticeClock = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const isBack = now < seen - clockTolerance
+    seen = now
+    if (!isBack) return
+    resting.clear()
+    yield* tree.expedite(rootIno)
+  })
+
   const turn = Effect.gen(function* () {
     yield* health.awaitUsable
+    yield* noticeClock
     yield* pass
     const wait = yield* untilDue
     const woken = Queue.take(wakeUps)

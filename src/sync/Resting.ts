@@ -45,6 +45,11 @@ export class Resting {
     this.#waiters.delete(ino)
   }
 
+  clear(): void {
+    this.#rests.clear()
+    this.#waiters.clear()
+  }
+
   expire(now: number): void {
     for (const [ino, { on, until }] of this.#rests) {
       if (until > now) continue

@@ -77,8 +77,12 @@ const unfinishedFile = (context: OrderContext, intent: Intent, item: Item): stri
 const isBeingWritten = (context: OrderContext, intent: Intent, item: Item): boolean => {
   const live = context.live(item)
   if (live === undefined) return false
-  return live.modified || (live.handles > 0 && context.now - intent.createdAt < emptyFileGrace)
+  return live.modified || (live.handles > 0 && isYounger(context, intent, emptyFileGrace))
 }
+
+/** Not so when it is from the future: then the clock was set back. */
+const isYounger = ({ now }: OrderContext, { createdAt }: Intent, age: number): boolean =>
+  now >= createdAt && now - createdAt < age
 
 /** Committed content is what counts: a file that is only open for writing has nothing to send yet. */
 export const isUncommitted = (context: OrderContext, intent: Intent): boolean => {
@@ -89,7 +93,7 @@ export const isUncommitted = (context: OrderContext, intent: Intent): boolean =>
 }
 
 const deleteReadiness = (context: OrderContext, intent: Intent, item: Item): Readiness => {
-  if (context.now - intent.createdAt < deleteWindow) return waits("was deleted just now")
+  if (isYounger(context, intent, deleteWindow)) return waits("was deleted just now")
   const { remoteId } = intent
   const inUse = item.kind === "directory" && remoteId !== null && context.unsettled.has(remoteId)
   return inUse ? waits("waits until what was in the folder has arrived, and is deleted or moved") : ready

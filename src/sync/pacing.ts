@@ -29,10 +29,10 @@ export interface Pacing {
 export const makePacing = (tree: Tree["Service"]): Pacing => {
   const load = makeThreadLoad()
   let last = Number.NEGATIVE_INFINITY
-  const isCrowded = (now: number): boolean => now - tree.lastLocalChange() < activity && load() >= busyShare
+  const isCrowded = (now: number): boolean => Math.abs(now - tree.lastLocalChange()) < activity && load() >= busyShare
   return {
     isCrowded,
-    mayUpload: (now) => now - last >= trickle || !isCrowded(now),
+    mayUpload: (now) => Math.abs(now - last) >= trickle || !isCrowded(now),
     gather: Effect.flatMap(Clock.currentTimeMillis, (now) => (isCrowded(now) ? Effect.sleep(gathering) : Effect.void)),
     started: (now) => {
       last = now

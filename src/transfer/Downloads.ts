@@ -184,7 +184,9 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
   const refuseQuarantined = Effect.fnUntraced(function* (body: Body) {
     const until = distrusted.get(body.key) ?? 0
     if (until === 0) return
-    if ((yield* Clock.currentTimeMillis) < until) {
+    const left = until - (yield* Clock.currentTimeMillis)
+    // More than that is left only where the clock was set back.
+    if (left > 0 && left <= quarantine) {
       return yield* new ContentError({ reason: "Corrupt", detail: "the server's bytes do not have the server's hash" })
     }
     distrusted.delete(body.key)
@@ -234,6 +236,7 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
         const jobs = [...body.jobs].filter((job) => overlaps(rangeOf(job), fetch))
         for (const job of jobs) queue.raise(job, blockedReader)
         pump()
+        if (jobs.length === 0) yield* requirePresent(fetch)
         yield* awaitJobs(jobs)
       })
     ).pipe(
@@ -242,6 +245,14 @@ export const makeDownloads = Effect.fnUntraced(function* (config: DownloadsConfi
         return content.fail(fetch.content, fetch.offset, fetch.length, errno)
       })
     )
+
+  /** Behind the end of the version that the bytes would come from there is nothing to wait for. */
+  const requirePresent = ({ content: id, ino, length, offset }: Fetch): Effect.Effect<void, ContentError> =>
+    Effect.suspend(() => {
+      const missing = content.missing(id, offset)
+      if (missing === undefined || missing.offset >= offset + length) return Effect.void
+      return new ContentError({ reason: "Incomplete", detail: `the server has no byte ${offset} of item ${ino}` })
+    })
 
   const hydrateBody = Effect.fnUntraced(function* (body: Body) {
     let last = -1

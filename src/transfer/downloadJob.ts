@@ -48,7 +48,10 @@ const watchdog = Effect.fnUntraced(function* (
 ): Effect.fn.Return<never, GraphError> {
   while (true) {
     const limit = context.offline() ? Math.min(offlinePatience, context.patience) : context.patience
-    const idle = (yield* Clock.currentTimeMillis) - progress.at
+    const now = yield* Clock.currentTimeMillis
+    // A clock that was set back would make the patience as much longer.
+    progress.at = Math.min(progress.at, now)
+    const idle = now - progress.at
     if (idle >= limit) return yield* progress.failure ?? silence(context, limit)
     yield* Effect.sleep(Math.min(limit - idle, offlinePatience))
   }

@@ -97,7 +97,8 @@ const want = (
   const present = existing.find((intent) => intent.kind === kind)
   const carriesBytes = kind === "content" || (kind === "create" && !wanted.includes("content"))
   const bytes = carriesBytes && row.kind === "file" ? row.size : 0
-  const createdAt = present?.createdAt ?? tx.now
+  // Not in the future, where the clock was set back.
+  const createdAt = Math.min(present?.createdAt ?? tx.now, tx.now)
   const wait = kind === "create" && row.kind === "file" && row.content === null ? firstBytesWindow : 0
   const notBefore = renewal.notBefore?.(createdAt) ?? createdAt + wait
   const generation = kind === "content" ? row.generation : 0

@@ -120,6 +120,22 @@ describe("without Retry-After", () => {
     })
   )
 
+  it.effect("a clock that is set back does not keep it closed for longer", () =>
+    Effect.gen(function* () {
+      const now = 10 * 86_400_000
+      yield* TestClock.setTime(now)
+      const gate = makeThrottleGate(defaultLimits)
+      yield* gate.close(0, 20_000)
+      yield* TestClock.setTime(now - 86_400_000)
+      const waiting = yield* Effect.forkChild(gate.pass("item"))
+      yield* settle
+      yield* TestClock.adjust(26_000)
+      yield* settle
+      assert.isDefined(waiting.pollUnsafe())
+      assert.strictEqual(yield* Fiber.join(waiting), 1)
+    })
+  )
+
   it.effect("nobody waits forever at a gate that closes again and again", () =>
     Effect.gen(function* () {
       const gate = makeThrottleGate(defaultLimits)

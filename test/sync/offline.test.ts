@@ -1,8 +1,10 @@
 /** Without a server, and before and after it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { DriveAdmin, Faults, RequestLog } from "../../src/graph-server/GraphServer.ts"
 import { Sync } from "../../src/sync/Sync.ts"
+import { Tree } from "../../src/tree/Tree.ts"
 import {
   atServer,
   device,
@@ -85,6 +87,74 @@ describe("offline", () => {
         yield* eventually(isHealth("online"), { limit: 1_000 })
       })
     )
+  )
+
+  it.effect("a clock that was ahead holds nothing up once it is set back", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const admin = yield* DriveAdmin
+      for (const path of ["/gone", "/moved"]) yield* admin.putFile(path, path)
+      const now = yield* Clock.currentTimeMillis
+      yield* run(directory, poll)
+      const outage = yield* refuseAll
+      yield* TestClock.setTime(now + 30 * 86_400_000)
+      yield* run(
+        directory,
+        Effect.gen(function* () {
+          yield* write("/new", "made in the future")
+          yield* rename("/moved", "/renamed")
+          yield* remove("/gone")
+        })
+      )
+      yield* outage.cancel
+      yield* TestClock.setTime(now + 60_000)
+      yield* run(
+        directory,
+        eventually(
+          Effect.map(Tree, (tree) => tree.summary().intents === 0),
+          { limit: 60_000 }
+        )
+      )
+      assert.deepStrictEqual(yield* atServer, ["/new", "/renamed"])
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("a sign-in for another drive changes nothing, there or here", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const changes = Effect.gen(function* () {
+        yield* write("/edited", "edited here")
+        yield* rename("/moved", "/renamed")
+        yield* remove("/gone")
+      })
+      const before = Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        for (const path of ["/edited", "/gone", "/moved"]) yield* admin.putFile(path, path)
+        yield* run(directory, poll)
+        yield* refuseAll
+        yield* run(directory, changes)
+        yield* (yield* Faults).clear
+      })
+      const other = Effect.gen(function* () {
+        yield* (yield* DriveAdmin).putFile("/foreign", "foreign")
+        yield* run(
+          directory,
+          Effect.gen(function* () {
+            yield* eventually(isHealth("signed-out"))
+            yield* passing(Effect.sleep(120_000))
+            assert.deepStrictEqual(yield* here, ["/edited", "/renamed"])
+          })
+        )
+        assert.deepStrictEqual(yield* atServer, ["/foreign"])
+      }).pipe(Effect.provide(drive(), { local: true }))
+      const after = Effect.gen(function* () {
+        yield* run(directory, settle)
+        assert.deepStrictEqual(yield* atServer, ["/edited", "/renamed"])
+      })
+      yield* before
+      yield* other
+      yield* after
+    }).pipe(Effect.provide(drive()))
   )
 
   it.effect("a 401 is a lost sign-in, not a lost drive", () =>
