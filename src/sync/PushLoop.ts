@@ -22,7 +22,8 @@ import { makeBrake } from "./brake.ts"
 import { makeConflicts } from "./conflicts.ts"
 import { baseLostReason, isBaseLost, makeContents } from "./contents.ts"
 import type { Health } from "./Health.ts"
-import { isUncommitted, type OrderContext, readiness } from "./order.ts"
+import { isUncommitted, type OrderContext, type Readiness, readiness } from "./order.ts"
+import { InFlight } from "./InFlight.ts"
 import { backOff, parkReason, type SyncError } from "./pause.ts"
 import { done, later, makePlacement, type Outcome } from "./placement.ts"
 import { makePacing, trickle } from "./pacing.ts"
@@ -82,9 +83,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const wakeUps = yield* Queue.sliding<void>(1)
   const progress = new Signal()
 
-  /** `into` is the server folder that something is being created in; its item may be gone here before it has arrived. */
-  const busy = new Map<Ino, { readonly intent: Intent; readonly lane: Lane; readonly into: ItemId | null }>()
-  const free: Record<Lane, number> = { changes: config.changes, uploads: config.uploads }
+  const busy = new InFlight(config)
   const resting = new Resting()
   const pacing = makePacing(tree)
   const brake = yield* makeBrake(progress)
@@ -145,12 +144,18 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const rest = (ino: Ino, why: string): Effect.Effect<void> =>
     Effect.map(Clock.currentTimeMillis, (now) => resting.add(ino, { until: now + recheck, why, leaves: null }))
 
+  /** What it waits for may take a person: each look costs requests, a whole upload perhaps. */
+  const putOff = Effect.fnUntraced(function* (intent: Intent, why: string) {
+    const pause = Math.min(longestPutOff, yield* backOff(intent.attempts))
+    yield* tree.postpone(intent.ino, intent.kind, (yield* Clock.currentTimeMillis) + pause, why)
+  })
+
   const work = Effect.fnUntraced(function* (intent: Intent) {
     const outcome = yield* Effect.result(perform(intent))
     if (outcome._tag === "Failure") return yield* failed(intent, outcome.failure)
     yield* health.succeeded
     if (outcome.success._tag === "Later") {
-      yield* rest(intent.ino, outcome.success.why)
+      yield* putOff(intent, outcome.success.why)
       return yield* hooks.poll
     }
     if (intent.kind === "content" || intent.kind === "create") yield* hooks.uploaded
@@ -161,19 +166,25 @@ export const makePushLoop = Effect.fnUntraced(function* (
       yield* Effect.logError(`${intent.kind} of item ${intent.ino} failed`, exit.cause)
       yield* rest(intent.ino, "an internal error: see the log")
     }
-    const lane = busy.get(intent.ino)?.lane
-    if (lane !== undefined) free[lane]++
-    busy.delete(intent.ino)
+    busy.remove(intent.ino)
     resting.gotOn(intent.ino)
     yield* progress.raise
     yield* wake
   })
 
   const start = (intent: Intent, lane: Lane, effect: Effect.Effect<void, SyncError>): void => {
-    const item = intent.kind === "create" ? tree.get(intent.ino) : undefined
-    busy.set(intent.ino, { intent, lane, into: item === undefined ? null : placement.parentIdOf(item) })
-    free[lane]--
+    const item = tree.get(intent.ino)
+    const into = intent.kind === "create" && item !== undefined ? placement.parentIdOf(item) : null
+    busy.add({ intent, lane, into, targets: targetsOf(intent) })
     fork(Effect.onExit(effect, (exit) => finished(intent, exit)).pipe(Effect.exit, Effect.asVoid))
+  }
+
+  const targetsOf = ({ ino, kind, remoteId }: Intent): ReadonlyArray<string> => {
+    const item = tree.get(ino)
+    const id = remoteId ?? item?.remoteId ?? null
+    const parent = item === undefined ? null : placement.parentIdOf(item)
+    const isPlaced = item !== undefined && parent !== null && (kind === "create" || kind === "move")
+    return [...(id === null ? [] : [id]), ...(isPlaced ? [`${parent}/${fold(item.name)}`] : [])]
   }
 
   // ── a pass over the journal ──
@@ -185,16 +196,17 @@ export const makePushLoop = Effect.fnUntraced(function* (
     unsettled
   })
 
-  const hasRoom = (lane: Lane, now: number): boolean => free[lane] > 0 && (lane === "changes" || pacing.mayUpload(now))
+  const hasRoom = (lane: Lane, now: number): boolean =>
+    busy.hasRoom(lane) && (lane === "changes" || pacing.mayUpload(now))
 
   const pass = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     brake.look()
     if (!lanes.some((lane) => hasRoom(lane, now))) return
     resting.expire(now)
-    const seen = new Set<Ino>([...busy.keys(), ...resting.inos()])
+    const seen = new Set<Ino>([...busy.inos(), ...resting.inos()])
     const unsettled = new Set<ItemId>(resting.leaving())
-    for (const { intent, into } of busy.values()) {
+    for (const { intent, into } of busy.all()) {
       leave(unsettled, intent)
       if (into !== null) unsettled.add(into)
     }
@@ -220,7 +232,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   /** Starts the intent or lets it rest; false when its turn comes by itself. */
   const admit = (intent: Intent, lane: Lane, context: OrderContext): boolean => {
-    const state = readiness(context, intent)
+    const rival = busy.rivalOf(intent.ino, targetsOf(intent))
+    const state: Readiness = rival === undefined ? readiness(context, intent) : waitsFor(rival)
     if (state._tag === "Ready") {
       if (lane === "uploads") pacing.started(context.now)
       start(intent, lane, work(intent))
@@ -232,7 +245,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   const startAside = (holder: Ino): void => {
     const item = tree.get(holder)
-    const intent = tree.intents(holder).find(({ kind }) => kind === "move")
+    const intent = tree.intents(holder).find(({ kind }) => kind === "move" || kind === "delete")
     if (item?.remoteId == null || intent === undefined || busy.has(holder)) return
     const stepped = placement.stepAside(item, item.remoteId)
     start(
@@ -283,7 +296,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
     wake,
     progress,
     allowDeletes: Effect.andThen(brake.allow, wake),
-    hasStrays: () => [...busy.keys()].some((ino) => tree.get(ino) === undefined),
+    hasStrays: () => busy.inos().some((ino) => isGone(tree, ino)),
     isUncommitted: (intent) => Effect.map(contextNow, (context) => isUncommitted(context, intent)),
     waitingFor: (intent) =>
       Effect.map(contextNow, (context) => {
@@ -295,6 +308,8 @@ export const makePushLoop = Effect.fnUntraced(function* (
   }
   return pushLoop
 })
+
+const waitsFor = (on: Ino): Readiness => ({ _tag: "Waits", why: "waits for the answer to what was sent before", on })
 
 /** The server folder that the intent's item is about to leave. */
 const departure = ({ kind, base }: Intent): ItemId | null =>

@@ -10,6 +10,7 @@ import { Events } from "../events/Events.ts"
 import type { DriveItem, ItemId } from "../graph/DriveItem.ts"
 import { GraphClient, type UploadTarget } from "../graph/GraphClient.ts"
 import type { GraphError } from "../graph/GraphError.ts"
+import { untilAnswered } from "../transfer/doubt.ts"
 import { Transfers, type Uploaded } from "../transfer/Transfers.ts"
 import type { Item } from "../tree/Item.ts"
 import { Tree } from "../tree/Tree.ts"
@@ -20,6 +21,8 @@ import { plan } from "./planner.ts"
 
 /** Times an upload is repeated because something else about the item changed at the server. */
 const attempts = 3
+/** No content has it. */
+const noGeneration = -1
 
 export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
   const graph = yield* GraphClient
@@ -86,13 +89,16 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     isNew: boolean
   ): Effect.fn.Return<Outcome, SyncError> {
     const { generation, item: remote, sentHash, sentSize } = uploaded
+    const rewritten = remote.hash !== null && remote.hash !== sentHash
+    const sent = rewritten ? { ...remote, hash: sentHash, size: sentSize, cTag: `sent ${generation}` } : remote
+    if (!isNew && isPassedOn(item, remote)) return yield* passOn(item, sent)
     if (tree.get(item.ino) === undefined) {
       if (isNew) yield* withdraw(remote)
       return done
     }
-    const rewritten = remote.hash !== null && remote.hash !== sentHash
-    const sent = rewritten ? { ...remote, hash: sentHash, size: sentSize, cTag: `sent ${generation}` } : remote
     if (isNew) yield* tree.confirm(item.ino, "create", 0, sent)
+    // Took over another item's identity meanwhile: what was created is not its content's place any more.
+    if (isNew && tree.get(item.ino)?.remoteId !== remote.id) return yield* Effect.as(tree.dropUpload(item.ino), done)
     yield* tree.confirm(item.ino, "content", generation, sent)
     yield* content.uploaded(item.ino, generation)
     yield* tree.dropUpload(item.ino)
@@ -101,9 +107,25 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     return done
   })
 
+  /** Another file took the item's place, and its identity, while the upload ran. */
+  const isPassedOn = (item: Item, remote: DriveItem): boolean => {
+    const owner = tree.byRemoteId(remote.id)
+    return owner !== undefined && owner.ino !== item.ino
+  }
+
+  /** What was sent is the base of what the one has who took the place: it is a newer version, not somebody else's. */
+  const passOn = Effect.fnUntraced(function* (item: Item, sent: DriveItem): Effect.fn.Return<Outcome, SyncError> {
+    const owner = tree.byRemoteId(sent.id)
+    if (owner !== undefined && tree.intents(owner.ino).length > 0) {
+      yield* tree.confirm(owner.ino, "content", noGeneration, sent)
+    }
+    yield* tree.dropUpload(item.ino)
+    return done
+  })
+
   /** Deleted here before the server's answer came: only what was made just now goes, nobody else's change of it. */
   const withdraw = (remote: DriveItem) =>
-    Effect.catchIf(graph.delete(remote.id, remote.eTag), isPreconditionFailed, () => Effect.void)
+    Effect.catchIf(untilAnswered(graph.delete(remote.id, remote.eTag)), isPreconditionFailed, () => Effect.void)
 
   return { createFile, replaceFile }
 })

@@ -10,6 +10,7 @@ import { Effect, Option, Stream } from "effect"
 import { type DriveItem, ItemId } from "../graph/DriveItem.ts"
 import { GraphClient } from "../graph/GraphClient.ts"
 import type { GraphError } from "../graph/GraphError.ts"
+import { askUntilHeard, isGone, untilAnswered } from "../transfer/doubt.ts"
 import type { Ino, Item } from "../tree/Item.ts"
 import type { Intent } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
@@ -43,26 +44,42 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
   const createFolder = Effect.fnUntraced(function* (item: Item, parent: ItemId): Effect.fn.Return<Outcome, SyncError> {
     const created = yield* Effect.result(graph.createFolder(parent, item.name, { modified: item.mtime }))
     if (created._tag === "Success") {
-      if (tree.get(item.ino) === undefined) yield* withdraw(created.success)
+      if (isGone(tree, item.ino)) yield* withdraw(created.success)
       else yield* tree.confirm(item.ino, "create", 0, created.success)
       return done
     }
     const error = created.failure
     if (!error.ambiguous && !isNameTaken(error)) return yield* error
-    const holder = yield* graph.child(parent, item.name)
+    const holder = yield* askUntilHeard(tree, item.ino, graph.child(parent, item.name))
     if (Option.isNone(holder)) return yield* error
+    if (isGone(tree, item.ino)) {
+      if (error.ambiguous && holder.value.kind === "folder") yield* withdraw(holder.value)
+      return done
+    }
     const known = tree.byRemoteId(holder.value.id)
-    if (known !== undefined) return later(`waits until ${known.name} gives up the name`)
+    const isOurs = known === undefined || (error.ambiguous && isUntouched(known))
+    if (!isOurs) return later(`waits until ${known.name} gives up the name`)
     if (holder.value.kind === "folder") yield* tree.confirm(item.ino, "create", 0, holder.value)
     else yield* conflicts.keepBoth(item, holder.value)
     return done
   })
 
+  /** Perhaps what was just created, seen under its first name by the delta. */
+  const isUntouched = ({ ino }: Item): boolean => tree.intents(ino).length === 0 && !tree.hasChildren(ino)
+
   /** Deleted here before the server's answer came: it goes again as long as nobody uses it. */
-  const withdraw = Effect.fnUntraced(function* (folder: DriveItem) {
-    if (Option.isSome(yield* firstChild(folder.id))) return
-    yield* Effect.catchIf(graph.delete(folder.id, folder.eTag), isPreconditionFailed, () => Effect.void)
-  })
+  const withdraw = (folder: DriveItem) =>
+    untilAnswered(
+      Effect.gen(function* () {
+        if (Option.isSome(yield* firstChild(folder.id))) return
+        yield* graph.delete(folder.id, folder.eTag)
+      })
+    ).pipe(
+      Effect.catchIf(
+        (error) => isPreconditionFailed(error) || isNotFound(error),
+        () => Effect.void
+      )
+    )
 
   /** PATCH with the base's eTag, then with the one the server has now. */
   const update = Effect.fnUntraced(function* (
@@ -167,6 +184,12 @@ export const makePlacement = Effect.fnUntraced(function* (conflicts: Conflicts) 
     yield* tree.confirm(item.ino, "delete", intent.generation, null)
     return done
   })
+
+  /** Our own version of it, whose answer was lost. */
+  const isSent = ({ ino }: Item, { hash, size }: DriveItem): boolean => {
+    const sent = tree.upload(ino)
+    return sent !== undefined && sent.hash === hash && sent.size === size
+  }
 
   const firstChild = (id: ItemId) => Stream.runHead(graph.children(id))
 

@@ -2,9 +2,9 @@
  * Uploads: at most five at a time, each an immutable snapshot of one generation.
  *
  * Model: before anything is sent, what is going to be sent (hash, size, generation) is on record. While a record
- * exists its outcome is unknown, so the next attempt looks at the server first and finds out whether the bytes
- * arrived; only the sync loop, having recorded the server's answer, removes the record of a success. The server's
- * item is the truth, also where it rewrote the document on arrival.
+ * exists its outcome is unknown, so the next attempt looks at the server first, where they were sent to, and finds out
+ * whether the bytes arrived; only the sync loop, having recorded the server's answer, removes the record of a success.
+ * The server's item is the truth, also where it rewrote the document on arrival.
  */
 import { Effect, Exit, Option, Scope, Semaphore } from "effect"
 import { ContentError } from "../content/ContentError.ts"
@@ -15,6 +15,7 @@ import { GraphError } from "../graph/GraphError.ts"
 import type { Ino } from "../tree/Item.ts"
 import type { UploadProgress } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
+import { askUntilHeard } from "./doubt.ts"
 import type { TransferError } from "./errno.ts"
 import { readSnapshot } from "./snapshotBytes.ts"
 import type { Uploaded } from "./Transfers.ts"
@@ -50,8 +51,8 @@ export const makeUploads = Effect.fnUntraced(function* (
   const permits = yield* Semaphore.make(config.concurrency)
   /** Bytes left to send, by item; items that wait for a permit included. */
   const remaining = new Map<Ino, number>()
-  /** Where sessions of this process go; a session keeps the target it was made for. */
-  const targets = new Map<Ino, string>()
+  /** Where this process sent what is on record; a session keeps the target it was made for. */
+  const targets = new Map<Ino, UploadTarget>()
   let active = 0
 
   /** In a scope of its own: a snapshot that failed must not hold the body back until the upload ends. */
@@ -98,6 +99,7 @@ export const makeUploads = Effect.fnUntraced(function* (
     const { generation, hash, size } = snapshot
     const bytes = yield* readSnapshot(snapshot, 0, size)
     yield* tree.saveUpload({ ino, generation, url: "", expires: 0, hash, size })
+    targets.set(ino, target)
     return yield* graph.putContent(target, bytes)
   })
 
@@ -108,7 +110,7 @@ export const makeUploads = Effect.fnUntraced(function* (
       tree,
       onProgress: (sent) => remaining.set(ino, upload.snapshot.size - sent)
     }
-    const sameTarget = targets.get(ino) === undefined || targets.get(ino) === targetKey(target)
+    const sameTarget = isSame(targets.get(ino) ?? target, target)
     const resumable = progress !== undefined && sameTarget && (yield* isResumable(progress, upload.snapshot))
     const session = resumable
       ? yield* Effect.catchIf(
@@ -117,9 +119,17 @@ export const makeUploads = Effect.fnUntraced(function* (
           () => beginSession(context, upload)
         )
       : yield* beginSession(context, upload)
-    targets.set(ino, targetKey(target))
+    targets.set(ino, target)
     return yield* sendFragments(context, upload, session)
   })
+
+  /** Created under a name that its file has left for the place of another one, whose next version it is now. */
+  const withdraw = (item: DriveItem) =>
+    Effect.catchIf(
+      graph.delete(item.id, item.eTag),
+      (error) => error.reason._tag === "PreconditionFailed",
+      () => Effect.void
+    )
 
   /** A session that is of no use any more; the server drops it by itself in time. */
   const abandon = (progress: UploadProgress) =>
@@ -144,8 +154,12 @@ export const makeUploads = Effect.fnUntraced(function* (
     const { ino, snapshot, target } = upload
     const progress = tree.upload(ino)
     if (progress !== undefined) {
-      const earlier = yield* findSent(target, progress)
-      if (Option.isSome(earlier)) return yield* report(upload, earlier.value, progress)
+      const earlier = yield* findSent(targets.get(ino) ?? target, progress)
+      if (Option.isSome(earlier)) {
+        if (target._tag === "New" || target.id === earlier.value.id)
+          return yield* report(upload, earlier.value, progress)
+        yield* withdraw(earlier.value)
+      }
       if (!(yield* isResumable(progress, snapshot))) yield* abandon(progress)
     }
     const sending = snapshot.size <= simpleUploadLimit ? putWhole(upload) : sendSession(upload, progress)
@@ -164,7 +178,9 @@ export const makeUploads = Effect.fnUntraced(function* (
       if (!error.transient && error.reason._tag !== "Unauthenticated") yield* forgetUpload(ino)
       return yield* error
     }
-    const found = yield* Effect.mapError(findSent(target, snapshot), (failure) => (failure.transient ? error : failure))
+    const looking =
+      target._tag === "New" ? askUntilHeard(tree, ino, findSent(target, snapshot)) : findSent(target, snapshot)
+    const found = yield* Effect.mapError(looking, (failure) => (failure.transient ? error : failure))
     if (Option.isSome(found)) return found.value
     if (!error.transient) yield* forgetUpload(ino)
     return yield* error
@@ -211,7 +227,10 @@ export const makeUploads = Effect.fnUntraced(function* (
         : Effect.scoped(
             Effect.ensuring(
               run(ino, target),
-              Effect.sync(() => remaining.delete(ino))
+              Effect.sync(() => {
+                remaining.delete(ino)
+                if (tree.upload(ino) === undefined) targets.delete(ino)
+              })
             )
           ),
     stats: () => ({
@@ -223,5 +242,7 @@ export const makeUploads = Effect.fnUntraced(function* (
   return uploads
 })
 
-const targetKey = (target: UploadTarget): string =>
-  target._tag === "New" ? `new ${target.parent} ${target.name}` : `existing ${target.id}`
+const isSame = (a: UploadTarget, b: UploadTarget): boolean =>
+  a._tag === "New"
+    ? b._tag === "New" && a.parent === b.parent && a.name === b.name
+    : b._tag === "Existing" && a.id === b.id

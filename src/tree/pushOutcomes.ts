@@ -27,10 +27,14 @@ export const confirm = (
   } else if (remote === null) throw new Error(`the answer to ${kind} of item ${ino} has to be an item`)
   else if (row === undefined || (row.localOnly && row.remoteId === null)) {
     if (kind === "create") deleteUnwanted(state, tx, remote)
-  } else if (claim(state, tx, row, remote)) accept(state, tx, row, kind, generation, remote)
+  } else if (kind === "create" && row.remoteId !== null && row.remoteId !== remote.id) deleteUnwanted(state, tx, remote)
+  else if (claim(state, tx, row, remote)) accept(state, tx, row, kind, generation, remote)
 }
 
-/** Created at the server, deleted here meanwhile: what nobody wants any more gets an intent to delete it. */
+/**
+ * Created at the server, meanwhile deleted here or put in the place of another item: what nobody wants any more gets an
+ * intent to delete it.
+ */
 const deleteUnwanted = (state: TreeState, tx: Tx, remote: DriveItem): void => {
   const { items, journal } = state
   const echo = items.byRemoteId(remote.id)

@@ -79,7 +79,8 @@ export const settle = (state: TreeState, tx: Tx, ino: Ino, renewal: Renewal = { 
   for (const intent of existing) if (!wanted.includes(intent.kind)) journal.drop(ino, intent.kind)
   for (const kind of wanted) want(state, tx, row, kind, wanted, existing, renewal)
   if (wanted.length > 0) tx.work = true
-  if (!wanted.includes("create") && !wanted.includes("content")) journal.dropUpload(ino)
+  // A delete has to know what may have arrived of the item.
+  if (wanted.every((kind) => kind === "move" || kind === "times")) journal.dropUpload(ino)
   if (wanted.length > 0 || row.remoteId === null) return
   journal.dropBase(ino)
   if (journal.shadow(ino) !== undefined && !isEditing(state, row)) tx.cleaned.push(ino)
@@ -116,14 +117,20 @@ export const abandonIdentity = (state: TreeState, tx: Tx, row: Row): void => {
   settle(state, tx, carrier)
 }
 
-/** The base and shadow of one row become those of another. */
+/**
+ * The base and shadow of one row become those of another, as does what may have arrived of it: the version that the
+ * other one follows, and none of its generations.
+ */
 export const moveServerSide = ({ journal }: TreeState, from: Ino, to: Ino): void => {
   const base = journal.base(from)
   const shadow: DriveItem | undefined = journal.shadow(from)
+  const sent = journal.upload(from)
   journal.dropBase(from)
   journal.dropShadow(from)
+  journal.dropUpload(from)
   if (base !== undefined) journal.setBase(to, base)
   if (shadow !== undefined) journal.setShadow(to, shadow)
+  if (sent !== undefined) journal.saveUpload({ ...sent, ino: to, generation: -1 })
 }
 
 /** A detached row without intents goes when nobody holds it; its bodies are left to the content store. */
