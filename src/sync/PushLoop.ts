@@ -10,7 +10,6 @@
  */
 import { Cause, Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import { ContentStore } from "../content/ContentStore.ts"
-import { Events } from "../events/Events.ts"
 import type { ItemId } from "../graph/DriveItem.ts"
 import { supervise } from "../lifecycle/supervise.ts"
 import { isGone } from "../transfer/doubt.ts"
@@ -20,14 +19,15 @@ import type { Intent, Lane } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
 import { makeBrake } from "./brake.ts"
 import { makeConflicts } from "./conflicts.ts"
-import { baseLostReason, isBaseLost, makeContents } from "./contents.ts"
+import { makeContents } from "./contents.ts"
 import type { Health } from "./Health.ts"
 import { isUncommitted, type OrderContext, type Readiness, readiness } from "./order.ts"
 import { InFlight } from "./InFlight.ts"
-import { backOff, parkReason, type SyncError } from "./pause.ts"
+import type { SyncError } from "./pause.ts"
 import { done, later, makePlacement, type Outcome } from "./placement.ts"
 import { makePacing, trickle } from "./pacing.ts"
 import { Resting } from "./Resting.ts"
+import { makeSetbacks } from "./setbacks.ts"
 import { Signal } from "./Signal.ts"
 
 export interface PushConfig {
@@ -62,10 +62,6 @@ const lookAhead = 64
 const recheck = 1_000
 /** A clock that is set back by no more than this changes nothing, in ms. */
 const clockTolerance = 1_000
-/** How long an intent waits at most that cannot be sent before something else happens at the server, in ms. */
-const longestPutOff = 60_000
-/** How long an intent waits after the connection was lost; the loop itself waits for its return. */
-const offlinePause = 1_000
 
 export const makePushLoop = Effect.fnUntraced(function* (
   config: PushConfig,
@@ -74,10 +70,10 @@ export const makePushLoop = Effect.fnUntraced(function* (
 ) {
   const tree = yield* Tree
   const content = yield* ContentStore
-  const events = yield* Events
   const conflicts = yield* makeConflicts
   const placement = yield* makePlacement(conflicts)
   const contents = yield* makeContents(conflicts)
+  const setbacks = yield* makeSetbacks(health, hooks.poll)
   const fibers = yield* FiberSet.make<void, never>()
   const fork = yield* FiberSet.runtime(fibers)()
   const wakeUps = yield* Queue.sliding<void>(1)
@@ -118,46 +114,14 @@ export const makePushLoop = Effect.fnUntraced(function* (
     return yield* item.kind === "file" ? contents.createFile(item, parent) : placement.createFolder(item, parent)
   })
 
-  const failed = Effect.fnUntraced(function* (intent: Intent, error: SyncError) {
-    if (error._tag === "GraphError") yield* health.failed(error)
-    const reason = isBaseLost(error) ? baseLostReason : parkReason(error)
-    if (reason !== undefined) return yield* park(intent, reason)
-    const now = yield* Clock.currentTimeMillis
-    yield* tree.postpone(intent.ino, intent.kind, now + (yield* pauseFor(intent, error)), error.message)
-    const looksOutdated = error._tag === "GraphError" && !error.transient && error.reason._tag !== "Unauthenticated"
-    if (looksOutdated) yield* hooks.poll
-  })
-
-  const pauseFor = (intent: Intent, error: SyncError): Effect.Effect<number> => {
-    if (error._tag !== "GraphError") return backOff(intent.attempts)
-    if (error.offline || error.reason._tag === "Unauthenticated") return Effect.succeed(offlinePause)
-    if (error.reason._tag === "Throttled") return Effect.succeed(Math.max(offlinePause, error.reason.retryAfter))
-    return backOff(intent.attempts)
-  }
-
-  const park = Effect.fnUntraced(function* (intent: Intent, reason: string) {
-    yield* tree.park(intent.ino, intent.kind, reason)
-    const name = tree.get(intent.ino)?.name ?? ""
-    yield* events.publish({ _tag: "IntentParked", ino: intent.ino, name, detail: reason })
-  })
-
   const rest = (ino: Ino, why: string): Effect.Effect<void> =>
     Effect.map(Clock.currentTimeMillis, (now) => resting.add(ino, { until: now + recheck, why, leaves: null }))
 
-  /** What it waits for may take a person: each look costs requests, a whole upload perhaps. */
-  const putOff = Effect.fnUntraced(function* (intent: Intent, why: string) {
-    const pause = Math.min(longestPutOff, yield* backOff(intent.attempts))
-    yield* tree.postpone(intent.ino, intent.kind, (yield* Clock.currentTimeMillis) + pause, why)
-  })
-
   const work = Effect.fnUntraced(function* (intent: Intent) {
     const outcome = yield* Effect.result(perform(intent))
-    if (outcome._tag === "Failure") return yield* failed(intent, outcome.failure)
+    if (outcome._tag === "Failure") return yield* setbacks.failed(intent, outcome.failure)
     yield* health.succeeded
-    if (outcome.success._tag === "Later") {
-      yield* putOff(intent, outcome.success.why)
-      return yield* hooks.poll
-    }
+    if (outcome.success._tag === "Later") return yield* setbacks.putOff(intent, outcome.success.why)
     if (intent.kind === "content" || intent.kind === "create") yield* hooks.uploaded
   })
 
@@ -251,7 +215,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
     start(
       intent,
       "changes",
-      Effect.catch(stepped, (error) => failed(intent, error))
+      Effect.catch(stepped, (error) => setbacks.failed(intent, error))
     )
   }
 

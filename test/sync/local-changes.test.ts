@@ -449,6 +449,24 @@ describe("local changes", () => {
     )
   )
 
+  it.effect("what waits for a person is looked at ever more rarely", () =>
+    onDevice(
+      Effect.gen(function* () {
+        const admin = yield* DriveAdmin
+        yield* admin.createFolder("/dir")
+        yield* admin.putFile("/dir/file", "f")
+        yield* poll
+        yield* (yield* Faults).inject({ method: "PATCH", times: 1_000, action: { _tag: "Respond", status: 400 } })
+        yield* rename("/dir/file", "/refused")
+        yield* remove("/dir")
+        yield* passing(Effect.sleep(600_000), { limit: 700_000, step: 5_000 })
+        assert.isBelow(yield* (yield* RequestLog).count("GET"), 150)
+        assert.deepStrictEqual(yield* atServer, ["/dir/", "/dir/file"])
+        assert.deepStrictEqual(yield* here, ["/refused"])
+      })
+    )
+  )
+
   it.effect("what is only open for writing does not hold up a flush", () =>
     onDevice(
       Effect.gen(function* () {
