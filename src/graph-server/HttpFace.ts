@@ -4,11 +4,11 @@ import { createServer as createTlsServer } from "node:https"
 import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Clock, Effect, Schema, type Scope } from "effect"
+import { Clock, Effect, Schema, type Scope, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { DriveCertificates } from "./DriveCertificates.ts"
 import { DriveServer } from "./DriveServer.ts"
-import type { ConnectionCut, DriveRequest } from "./Exchange.ts"
+import { ConnectionCut, type DriveRequest } from "./Exchange.ts"
 import { toServerResponse } from "./InProcess.ts"
 import { isLoopback, notLoopback } from "./Loopback.ts"
 import { serveSocket, socketPath } from "./SocketFace.ts"
@@ -29,6 +29,8 @@ export interface ServeOptions {
   readonly allowRemote?: boolean
   /** Time for open transfers to end when the scope closes, in milliseconds. Default 2,000. */
   readonly grace?: number
+  /** How long the body of a request may bring nothing before it counts as broken off, in milliseconds. Default 120,000. */
+  readonly stallLimit?: number
 }
 
 /** Where a face listens. */
@@ -60,7 +62,7 @@ export const serveTls = Effect.fn("GraphServer.serveTls")(function* (
 const serverOptions = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000 }
 
 const serveOn = Effect.fnUntraced(function* (scheme: "http" | "https", http: Server, options: ServeOptions) {
-  const { host = "127.0.0.1", port = 0, allowRemote = false, grace = 2_000 } = options
+  const { host = "127.0.0.1", port = 0, allowRemote = false, grace = 2_000, stallLimit = 120_000 } = options
   if (!allowRemote && !isLoopback(host)) {
     return yield* new ServeError({ reason: "NotLoopback", message: notLoopback(host) })
   }
@@ -69,7 +71,7 @@ const serveOn = Effect.fnUntraced(function* (scheme: "http" | "https", http: Ser
     Effect.mapError(({ cause }) => serveError(host, port, cause))
   )
   http.on("clientError", refuseMalformed)
-  yield* server.serve(answer(drive, scheme))
+  yield* server.serve(answer(drive, scheme, stallLimit))
   const address = http.address()
   const bound = address === null || typeof address === "string" ? port : address.port
   return { host, port: bound, url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${bound}` }
@@ -96,11 +98,11 @@ export const serveError = (host: string, port: number, cause: unknown): ServeErr
   return new ServeError({ reason: "Failed", message: `Cannot listen on ${host}:${port}: ${detail}` })
 }
 
-const answer = (drive: DriveServer["Service"], scheme: "http" | "https") =>
+const answer = (drive: DriveServer["Service"], scheme: "http" | "https", stallLimit: number) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     if (request.url.startsWith(socketPath)) return yield* notify(drive, request)
-    return yield* drive.handle(toDriveRequest(request, scheme)).pipe(
+    return yield* drive.handle(toDriveRequest(request, scheme, stallLimit)).pipe(
       Effect.map(toServerResponse),
       Effect.catch((cut) => cutConnection(request, cut))
     )
@@ -123,14 +125,20 @@ const notify = Effect.fnUntraced(function* (
 
 const isLocal = (address = ""): boolean => isLoopback(address.replace(/^::ffff:/, ""))
 
-const toDriveRequest = (request: HttpServerRequest.HttpServerRequest, scheme: "http" | "https"): DriveRequest => ({
+const toDriveRequest = (
+  request: HttpServerRequest.HttpServerRequest,
+  scheme: "http" | "https",
+  stallLimit: number
+): DriveRequest => ({
   method: request.method,
   origin: `${scheme}://${request.headers["host"] ?? "localhost"}`,
   url: request.url,
   headers: request.headers,
   isRemote: !isLocal(NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress),
-  body: request.stream
+  body: Stream.timeoutOrElse(request.stream, { duration: stallLimit, orElse: () => Stream.fail(stalled) })
 })
+
+const stalled = new ConnectionCut({ message: "The body of the request brought nothing for too long." })
 
 /** What a scripted fault asks for; the client sees a reset. */
 const cutConnection = (request: HttpServerRequest.HttpServerRequest, cut: ConnectionCut) =>

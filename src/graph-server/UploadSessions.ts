@@ -7,7 +7,7 @@
  * (DriveSettings.keepPartialFragments). Fragments of one session are taken one after the other, whoever sends them.
  */
 import { randomBytes } from "node:crypto"
-import { Clock, Context, Effect, Layer, Semaphore, Stream } from "effect"
+import { Clock, Context, Deferred, Effect, Layer, Semaphore, Stream } from "effect"
 import {
   type ApiError,
   attempt,
@@ -72,6 +72,7 @@ export class UploadSessions extends Context.Service<
      * puts it somewhere else. 400 with uploadSessionIncomplete when bytes are missing.
      */
     commit(id: string, instead?: CommitTarget): Effect.Effect<Completed, ApiError>
+    /** Also in the middle of a fragment. 404 when the session is over, perhaps by the fragment that was on its way. */
     cancel(id: string): Effect.Effect<void, ApiError>
   }
 >()("onemount/graph-server/UploadSessions") {
@@ -95,6 +96,14 @@ const statusOf = (row: SessionRow): SessionStatus => ({
   total: row.total ?? undefined
 })
 
+/** Who is writing to a session, and the hash of what has been received; rebuilt from the file when the process is new. */
+interface Writer {
+  readonly lock: Semaphore.Semaphore
+  /** Ends the fragment that is on its way. */
+  readonly cancelled: Deferred.Deferred<void>
+  hash: ContentHash | undefined
+}
+
 const makeUploadSessions = (
   { db }: DriveStore["Service"],
   model: DriveModel["Service"],
@@ -102,21 +111,22 @@ const makeUploadSessions = (
   settings: DriveSettings
 ): UploadSessions["Service"] => {
   const rows = makeSessionTable(db)
-  /** Who is writing, and the hash of what has been received; rebuilt from the file when the process is new. */
-  const active = new Map<string, { readonly lock: Semaphore.Semaphore; hash: ContentHash | undefined }>()
+  const active = new Map<string, Writer>()
 
-  const entry = (id: string) => {
+  const entry = (id: string): Writer => {
     const known = active.get(id)
     if (known !== undefined) return known
-    const made = { lock: Semaphore.makeUnsafe(1), hash: undefined }
+    const made: Writer = { lock: Semaphore.makeUnsafe(1), cancelled: Deferred.makeUnsafe<void>(), hash: undefined }
     active.set(id, made)
     return made
   }
 
+  /** False when the session was over already, and its bytes perhaps an item's. */
   const end = Effect.fnUntraced(function* (row: SessionRow) {
-    yield* attempt(() => rows.remove(row.id))
+    const wasOpen = yield* attempt(() => rows.remove(row.id))
     active.delete(row.id)
-    yield* contents.discard(row.content)
+    if (wasOpen) yield* contents.discard(row.content)
+    return wasOpen
   })
 
   const requireRow = Effect.fnUntraced(function* (id: string) {
@@ -170,11 +180,7 @@ const makeUploadSessions = (
       return { _tag: "Completed" as const, ...done }
     })
 
-  const accept = Effect.fnUntraced(function* (
-    id: string,
-    fragment: Fragment,
-    session: { hash: ContentHash | undefined }
-  ) {
+  const accept = Effect.fnUntraced(function* (id: string, fragment: Fragment, session: Writer) {
     const { range } = fragment
     const row = yield* requireRow(id)
     yield* checkFragment(row, range)
@@ -190,8 +196,9 @@ const makeUploadSessions = (
     const keepPart = Effect.suspend(() =>
       fragment.keepsPart && hash.length > row.received && hash.length <= range.end ? record(hash.length) : Effect.void
     )
+    const body = Stream.interruptWhen(fragment.body, Deferred.await(session.cancelled))
     const written = yield* contents
-      .writeAt(row.content, range.start, fragment.body, hash, length)
+      .writeAt(row.content, range.start, body, hash, length)
       .pipe(Effect.onError(() => Effect.ignore(keepPart)))
     if (written !== length) {
       yield* keepPart
@@ -257,7 +264,9 @@ const makeUploadSessions = (
     commit,
     cancel: Effect.fnUntraced(function* (id) {
       const row = yield* requireRow(id)
-      yield* entry(id).lock.withPermits(1)(end(row))
+      const session = entry(id)
+      yield* Deferred.succeed(session.cancelled, undefined)
+      if (!(yield* session.lock.withPermits(1)(end(row)))) return yield* sessionNotFound()
     })
   })
 }

@@ -1,6 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request as httpRequest } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { type Body, bytesOf } from "./api.ts"
@@ -64,6 +64,16 @@ const served = Effect.gen(function* () {
   return { listening, api }
 })
 
+/** Sends the beginning of a body and no more; the status that comes all the same. */
+const stall = ({ host, port }: GraphServer.Listening, path: string, headers: Record<string, string | number>) =>
+  Effect.callback<number | undefined, Error>((resume) => {
+    const request = httpRequest({ host, port, path, method: "PUT", headers })
+    request.on("response", (response) => resume(Effect.succeed(response.statusCode)))
+    request.on("error", (error) => resume(Effect.fail(error)))
+    request.write("abc")
+    return Effect.sync(() => request.destroy())
+  }).pipe(Effect.timeout("10 seconds"))
+
 /** Sends the beginning of a body, and resets the connection once the drive has all of that. */
 const cutOff = Effect.fnUntraced(function* (
   { host, port }: GraphServer.Listening,
@@ -93,6 +103,26 @@ const cutOff = Effect.fnUntraced(function* (
 const pathOf = (url: string): string => url.slice(url.indexOf("/", "http://".length))
 
 describe("the drive over HTTP", () => {
+  it.live("waits for no body for ever, so that a fragment can be sent again", () =>
+    Effect.gen(function* () {
+      const listening = yield* GraphServer.serveHttp({ stallLimit: 100 })
+      const authorization = `Bearer ${(yield* GraphServer.DriveTokens).token}`
+      const headers = { authorization, "content-length": 1000 }
+      assert.strictEqual(yield* stall(listening, "/v1.0/me/drive/root:/a:/content", headers), 400)
+      const session = "/v1.0/me/drive/root:/b:/createUploadSession"
+      const { body } = yield* send(listening, session, { method: "POST", headers: { authorization } })
+      const range = { "content-range": "bytes 0-999/1000" }
+      const first = yield* Effect.forkChild(stall(listening, pathOf(body.uploadUrl), { ...headers, ...range }))
+      const again = yield* send(listening, pathOf(body.uploadUrl), {
+        method: "PUT",
+        headers: range,
+        body: new Uint8Array(1000)
+      })
+      assert.deepStrictEqual([again.status, again.body.size], [201, 1000])
+      yield* Fiber.interrupt(first)
+    }).pipe(Effect.scoped, Effect.provide(GraphServer.layerMemory()))
+  )
+
   it.live("routes on raw paths that no client library would leave alone", () =>
     Effect.gen(function* () {
       const { api, listening } = yield* served

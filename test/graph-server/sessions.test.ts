@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { quickXorHash } from "../../src/platform/QuickXorHash.ts"
@@ -103,6 +103,44 @@ describe("upload sessions", () => {
       const done = yield* fragment(url, 2 * unit, total)
       assert.strictEqual(done.body.file?.hashes.quickXorHash, quickXorHash(bytes))
       assert.isTrue((yield* get(done.body["@microsoft.graph.downloadUrl"] ?? "")).bytes.equals(bytes))
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("are cancelled in the middle of a fragment that does not come to its end", () =>
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      const url = (yield* start()).body.uploadUrl
+      const arrived = yield* Deferred.make<void>()
+      const begin = Stream.tap(Stream.make(bytesOf(1000)), () => Deferred.succeed(arrived, undefined))
+      const stalled = HttpClientRequest.put(url).pipe(
+        HttpClientRequest.setHeader("content-range", `bytes 0-${unit - 1}/${total}`),
+        HttpClientRequest.bodyStream(Stream.concat(begin, Stream.never), { contentLength: unit })
+      )
+      const sending = yield* Effect.forkChild(client.execute(stalled))
+      yield* Deferred.await(arrived)
+      assert.strictEqual((yield* remove(url)).status, 204)
+      assert.strictEqual((yield* Fiber.join(sending)).status, 400)
+      assert.strictEqual((yield* get(url)).status, 404)
+    }).pipe(Effect.provide(drive()))
+  )
+
+  it.effect("end either as an item with its bytes or as nothing when they are cancelled with the last fragment", () =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 20; round++) {
+        const name = `/me/drive/root:/${round}.bin`
+        const url = (yield* post(`${name}:/createUploadSession`, {})).body.uploadUrl
+        const late = Effect.andThen(
+          Effect.forEach(Array(round), () => Effect.yieldNow),
+          remove(url)
+        )
+        const [sent, cancelled] = yield* Effect.all([fragment(url, 0, 1000, 1000), late], { concurrency: 2 })
+        const found = yield* get(`${name}:/content`)
+        if (sent.status === 201) {
+          assert.deepStrictEqual([cancelled.status, found.status], [404, 302])
+          const content = yield* get(found.headers["location"] ?? "")
+          assert.isTrue(content.bytes.equals(bytes.subarray(0, 1000)), `round ${round}`)
+        } else assert.deepStrictEqual([cancelled.status, found.status], [204, 404])
+      }
     }).pipe(Effect.provide(drive()))
   )
 
