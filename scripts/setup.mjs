@@ -132,15 +132,16 @@ const fuseDevice = () => {
 
 const modified = (path) => statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0
 
-/** Newest change below a folder, the folder's own included so that deletions count. */
+/** Newest change below a folder, its own included so that deletions count, unless outputs come and go in it. */
 const newest = (path, skip = []) => {
   const absolute = join(root, path)
   const stat = statSync(absolute, { throwIfNoEntry: false })
   if (stat === undefined) return 0
   if (!stat.isDirectory()) return stat.mtimeMs
-  return readdirSync(absolute)
-    .filter((name) => !skip.includes(name))
-    .reduce((latest, name) => Math.max(latest, newest(join(path, name), skip)), stat.mtimeMs)
+  const names = readdirSync(absolute)
+  const sources = names.filter((name) => !skip.includes(name))
+  const own = sources.length === names.length ? stat.mtimeMs : 0
+  return sources.reduce((latest, name) => Math.max(latest, newest(join(path, name), skip)), own)
 }
 
 const npmPackages = async () => {

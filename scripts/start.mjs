@@ -22,6 +22,16 @@ const mountpointOf = (args) => {
   return resolve(process.env["INIT_CWD"] ?? process.cwd(), args[0] ?? "OneDrive")
 }
 
+/** What is there already is the daemon's to judge. */
+const makeMountpoint = (mountpoint) => {
+  try {
+    mkdirSync(mountpoint, { recursive: true })
+  } catch (error) {
+    if (error.code === "EEXIST") return
+    throw new SetupError(`The folder ${mountpoint} cannot be made: ${error.message}. Name another: npm start -- FOLDER`)
+  }
+}
+
 /** Where the daemon serves the drive's API; empty when it does not tell. */
 const apiOf = (mountpoint) =>
   new Promise((done) => {
@@ -31,12 +41,15 @@ const apiOf = (mountpoint) =>
     })
   })
 
+/** As a shell has to read it. */
+const quoted = (path) => (/^[\w/.,:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`)
+
 const hints = (mountpoint, drive, api) => `
 The drive is at ${mountpoint} (its server side is kept in ${drive}). Three things to try:
-  ls -lR ${mountpoint}
-  echo hello > ${mountpoint}/hello.txt && node dist/main.js sync --wait ${mountpoint}
-  curl -H "Authorization: Bearer $(cat ${drive}/token)" ${api}/v1.0/me/drive/root/children
-\`node dist/main.js status ${mountpoint}\` shows how it goes. Ctrl-C unmounts; \`npm start\` again goes on with the same drive.
+  ls -lR ${quoted(mountpoint)}
+  echo hello > ${quoted(`${mountpoint}/hello.txt`)} && node dist/main.js sync --wait ${quoted(mountpoint)}
+  curl -H "Authorization: Bearer $(cat ${quoted(`${drive}/token`)})" ${api}/v1.0/me/drive/root/children
+\`node dist/main.js status ${quoted(mountpoint)}\` shows how it goes. Ctrl-C unmounts; \`npm start\` again goes on with the same drive.
 `
 
 const mount = (mountpoint, drive) =>
@@ -61,7 +74,8 @@ const mount = (mountpoint, drive) =>
     })
     // The terminal's Ctrl-C reaches the daemon too; it would count a forwarded one as the second, which forces.
     process.on("SIGINT", () => undefined)
-    for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal))
+    // A terminal that is closed ends the mount, too; to the daemon itself SIGHUP means its configuration.
+    for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill("SIGTERM"))
     child.on("error", (error) => {
       process.stderr.write(`cannot start the daemon: ${error.message}\n`)
       done(1)
@@ -72,6 +86,6 @@ const mount = (mountpoint, drive) =>
 runMain(async () => {
   const mountpoint = mountpointOf(process.argv.slice(2))
   await setup()
-  mkdirSync(mountpoint, { recursive: true })
+  makeMountpoint(mountpoint)
   process.exitCode = await mount(mountpoint, base("XDG_DATA_HOME", ".local/share"))
 })
