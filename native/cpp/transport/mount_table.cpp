@@ -1,10 +1,11 @@
 #include "mount_table.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
 #include <cstdio>
-#include <fstream>
 #include <sstream>
 #include <vector>
 
@@ -35,8 +36,25 @@ std::string unescape(const std::string& field) {
 
 }  // namespace
 
-std::optional<MountedFilesystem> findMount(const std::string& path) {
-  std::ifstream mounts("/proc/self/mountinfo");
+int MountTable::open() {
+  std::lock_guard lock(mutex_);
+  fd_ = ::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+  return fd_ < 0 ? errno : 0;
+}
+
+void MountTable::close() {
+  std::lock_guard lock(mutex_);
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+std::optional<MountedFilesystem> MountTable::find(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  if (fd_ < 0 || ::lseek(fd_, 0, SEEK_SET) != 0) return std::nullopt;
+  std::string lines;
+  char part[4096];
+  for (ssize_t got = 0; (got = ::read(fd_, part, sizeof part)) > 0;) lines.append(part, static_cast<size_t>(got));
+  std::istringstream mounts(lines);
   return findMount(mounts, path);
 }
 

@@ -11,7 +11,6 @@
 
 #include "immediate.h"
 #include "live_mounts.h"
-#include "mount_table.h"
 #include "operations.h"
 
 namespace fuse_native {
@@ -90,6 +89,10 @@ int Session::mount(const SessionOptions& options, std::shared_ptr<ContentTable> 
 
 int Session::start(std::string& message) {
   fuse_set_log_func(logMessage);
+  if (const int error = mounts_.open()) {
+    message = "/proc/self/mountinfo cannot be read";
+    return error;
+  }
   char* options = nullptr;
   fuse_opt_add_opt_escaped(&options, ("fsname=" + options_.fsName).c_str());
   fuse_opt_add_opt_escaped(&options, ("subtype=" + options_.subtype).c_str());
@@ -118,7 +121,7 @@ int Session::start(std::string& message) {
   fuse_opt_free_args(&args);
   if (error != 0) return error;
 
-  if (const auto mounted = findMount(options_.mountpoint)) device_ = mounted->minor;
+  if (const auto mounted = mounts_.find(options_.mountpoint)) device_ = mounted->minor;
   error = DeviceIo::install(session_, FeatureSet(options_.features).has(Feature::SpliceRead));
   // Nothing is cached yet, so asking whether it works changes nothing.
   hasEpoch_ = incrementEpoch(fuse_session_fd(session_)) == 0;
@@ -190,7 +193,7 @@ void Session::loopsEnded() {
   machine_.connectionEnded();
   if (machine_.phase() == Phase::Running) {
     Record closed(Op::Closed);
-    const auto mounted = findMount(options_.mountpoint);
+    const auto mounted = mounts_.find(options_.mountpoint);
     const bool present = mounted.has_value() && mounted->minor == device_;
     closed.text(present ? "the connection was aborted" : "unmounted from outside");
     queue_.push(std::move(closed));

@@ -26,6 +26,7 @@
 #include "../core/thread_group.h"
 #include "init_patch.h"
 #include "interrupter.h"
+#include "mount_table.h"
 #include "notifier.h"
 #include "passthrough.h"
 #include "pending.h"
@@ -217,6 +218,7 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   const SessionOptions options_;
   fuse_session* session_ = nullptr;
   uint32_t device_ = 0;
+  MountTable mounts_;
   Passthrough passthrough_;
   DeviceIo deviceIo_{passthrough_};
   std::atomic<uint32_t> capabilities_{0};

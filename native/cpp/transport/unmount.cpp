@@ -11,7 +11,6 @@
 #include <csignal>
 #include <thread>
 
-#include "mount_table.h"
 #include "session.h"
 
 extern char** environ;
@@ -80,7 +79,7 @@ void Session::shutdown(ShutdownPlan plan, ShutdownMachine::Observer observer,
 bool Session::connectionEnded() { return loopsEnded_; }
 
 int Session::unmount(Milliseconds limit) {
-  const auto mounted = findMount(options_.mountpoint);
+  const auto mounted = mounts_.find(options_.mountpoint);
   if (!mounted.has_value()) return ENOENT;
   // Something else on top of our mount is not ours to remove.
   if (mounted->minor != device_) return EBUSY;
@@ -95,14 +94,14 @@ uint64_t Session::failEverything() {
 
 void Session::tearDown() {
   stopWaitingForRoom();
-  const auto mounted = findMount(options_.mountpoint);
+  const auto mounted = mounts_.find(options_.mountpoint);
   const bool ours = mounted.has_value() && mounted->minor == device_;
   if (!loopsEnded_) {
     if (ours) unmountPath(options_.mountpoint, MNT_FORCE, kFusermountLimit);
     abortConnection(device_);
   }
   if (!ours) return;
-  const auto left = findMount(options_.mountpoint);
+  const auto left = mounts_.find(options_.mountpoint);
   if (left.has_value() && left->minor == device_) unmountPath(options_.mountpoint, MNT_DETACH, kFusermountLimit);
 }
 
@@ -114,6 +113,7 @@ bool Session::close(Milliseconds limit) {
   interrupter_.stop();
   ended = helpers_.waitFor(limit) && ended;
   leave();
+  mounts_.close();
   // A thread that is still inside libfuse keeps the session for good; freeing it would be worse than leaking it.
   if (!ended) return false;
   std::unique_lock life(life_);

@@ -82,6 +82,17 @@ print(open('f1').read(), outcome(lambda: os.mkdir('d')), outcome(lambda: os.open
     assert.strictEqual(filesystem?.of("closed").length, 0, "whoever ends it knows")
   })
 
+  it("needs no descriptor, when the process has none left", async () => {
+    const [mountpoint, other] = [temporaryFolder(), temporaryFolder()]
+    const exhausted = join(import.meta.dirname, "actors/exhausted.ts")
+    const script = `ulimit -n 100; exec '${process.execPath}' '${exhausted}' '${mountpoint}' '${other}'`
+    const { code, stderr, stdout } = await start("sh", "-ec", script).finished
+    assert.deepStrictEqual([code, stdout], [0, "mounted\nEMFILE\ngraceful unmounted\n"], stderr)
+    assert.isFalse(isMounted(mountpoint) || isMounted(other))
+    removeFolder(mountpoint)
+    removeFolder(other)
+  })
+
   const actor = join(import.meta.dirname, "actors/ending.ts")
   const expected = { exit: 7, rejection: 1, throw: 1, terminate: 0 } as const
   for (const phase of ["running", "draining", "unmounting", "closed"]) {
