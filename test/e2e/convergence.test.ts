@@ -48,6 +48,13 @@ const weather: Readonly<Record<string, number>> = {
   deltaRepeatsItem: 0.1,
   deltaChildFirst: 0.1,
   deltaWithoutCTag: 0.05,
+  deltaGoneApply: 0.02,
+  deltaGoneUpload: 0.02,
+  deltaLinkOld: 0.05,
+  deltaLinkBroken: 0.02,
+  hashAbsent: 0.1,
+  hashAbsentOnEmpty: 0.1,
+  itemNotFoundYet: 0.02,
   childrenShortPage: 0.1
 }
 
