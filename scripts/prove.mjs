@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { root, runMain, setup, SetupError } from "./setup.mjs"
 
 runMain(async () => {
-  await setup()
+  await setup({ tests: true })
   const args = [join(root, "native/scripts/prove.mjs"), ...process.argv.slice(2)]
   const child = spawn(join(root, "node_modules/.bin/node"), args, { stdio: "inherit" })
   const code = await new Promise((done, fail) => child.once("error", fail).once("exit", done))

@@ -48,7 +48,7 @@ const hasLibrary = (name) => spawnSync("pkg-config", ["--exists", name], { stdio
 
 const prebuilt = () => existsSync(join(root, `native/prebuilds/linux-${process.arch}/fuse_native.node`))
 
-/** What the build and the mount need, and how to see that it is there. */
+/** What the build and the mount need, and how to see that it is there; some are for the tests only. */
 const needs = [
   { name: "fuse3", there: () => has("fusermount3") },
   ...[
@@ -57,7 +57,9 @@ const needs = [
     { name: "compiler", there: () => has("g++") },
     { name: "make", there: () => has("make") },
     { name: "pkg-config", there: () => has("pkg-config") }
-  ].map(({ name, there }) => ({ name, there: () => there() || prebuilt() }))
+  ].map(({ name, there }) => ({ name, there: () => there() || prebuilt() })),
+  { name: "python3", there: () => has("python3"), forTests: true },
+  { name: "git", there: () => has("git"), forTests: true }
 ]
 
 const managers = [
@@ -81,7 +83,8 @@ const managers = [
       cmake: "cmake",
       compiler: "gcc",
       make: "make",
-      "pkg-config": "pkgconf"
+      "pkg-config": "pkgconf",
+      python3: "python"
     }
   },
   {
@@ -96,13 +99,13 @@ const asRoot = () => {
   return spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0 ? ["sudo", "-n"] : undefined
 }
 
-const systemPackages = async () => {
-  const missing = needs.filter((need) => !need.there()).map((need) => need.name)
+const systemPackages = async (tests) => {
+  const missing = needs.filter((need) => (tests || !need.forTests) && !need.there()).map((need) => need.name)
   if (missing.length === 0) return
   const manager = managers.find(({ command }) => has(command))
   if (manager === undefined) {
     throw new SetupError(
-      `Missing: ${missing.join(", ")}. Install FUSE 3 with its headers, cmake, make, g++ and pkg-config.`
+      `Missing: ${missing.join(", ")}. Install FUSE 3 with its headers, cmake, make, g++, pkg-config${tests ? ", Python 3 and git" : ""}.`
     )
   }
   const packages = [...new Set(missing.map((name) => manager.packages[name] ?? name))]
@@ -190,10 +193,10 @@ const touch = (path, time) => {
   utimesSync(path, time / 1000, time / 1000)
 }
 
-/** Everything, in order; says nothing and takes a few milliseconds when nothing is to do. */
-export const setup = async () => {
+/** Everything, in order, what the `tests` need besides; says nothing and takes a few milliseconds when nothing is to do. */
+export const setup = async ({ tests = false } = {}) => {
   if (process.platform !== "linux") throw new SetupError("OneMount runs on Linux.")
-  await systemPackages()
+  await systemPackages(tests)
   fuseDevice()
   await npmPackages()
   await outputs()

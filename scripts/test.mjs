@@ -31,7 +31,7 @@ const counts = (project, report, code) => {
 }
 
 runMain(async () => {
-  await setup()
+  await setup({ tests: true })
   await step("Checking types", "npm", ["run", "--silent", "check"])
   await step("Linting", "npm", ["run", "--silent", "lint"])
   const extra = process.argv.slice(2)

@@ -2,6 +2,22 @@
 
 namespace fuse_native {
 
+namespace {
+
+// libfuse 3.14 has flags here, of which 1 is the only one; later versions have none.
+template <typename Flags>
+void expire(int (*send)(fuse_session*, fuse_ino_t, const char*, size_t, Flags), fuse_session* session,
+            const Notification& n) {
+  send(session, n.node, n.name.data(), n.name.size(), static_cast<Flags>(1));
+}
+
+[[maybe_unused]] void expire(int (*send)(fuse_session*, fuse_ino_t, const char*, size_t), fuse_session* session,
+                             const Notification& n) {
+  send(session, n.node, n.name.data(), n.name.size());
+}
+
+}  // namespace
+
 bool Notifier::push(std::deque<Notification> notifications) {
   std::lock_guard lock(mutex_);
   if (stopping_) {
@@ -46,12 +62,14 @@ void Notifier::send(fuse_session* session, const Notification& n) {
   // ENOENT says that the kernel has nothing cached under that name, other errors that the connection is ending: in both
   // cases there is nothing left to invalidate.
   switch (n.kind) {
+    case Notification::Kind::Expire:
+      if (canExpire_) {
+        expire(fuse_lowlevel_notify_expire_entry, session, n);
+        break;
+      }
+      [[fallthrough]];
     case Notification::Kind::Entry:
       fuse_lowlevel_notify_inval_entry(session, n.node, n.name.data(), n.name.size());
-      break;
-    case Notification::Kind::Expire:
-      fuse_lowlevel_notify_expire_entry(session, n.node, n.name.data(), n.name.size(),
-                                        static_cast<fuse_expire_flags>(canExpire_ ? FUSE_LL_EXPIRE_ONLY : 0));
       break;
     case Notification::Kind::Delete:
       fuse_lowlevel_notify_delete(session, n.node, n.child, n.name.data(), n.name.size());
