@@ -3,7 +3,7 @@ import { execFileSync, spawn } from "node:child_process"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
-import { Effect, Exit, Schedule } from "effect"
+import { type Duration, Effect, Exit, Schedule } from "effect"
 import { quickXorHash } from "../../../src/platform/QuickXorHash.ts"
 import * as GraphServer from "../../../src/graph-server/GraphServer.ts"
 import { record } from "./results.ts"
@@ -93,10 +93,10 @@ export const background = (program: string, args: ReadonlyArray<string>, env: Re
       )
   )
 
-/** Until it is so; two minutes at most. */
-export const eventually = <E, R>(check: Effect.Effect<boolean, E, R>) =>
+/** Until it is so; two minutes at most when nothing else is said. */
+export const eventually = <E, R>(check: Effect.Effect<boolean, E, R>, limit: Duration.Input = "2 minutes") =>
   Effect.repeat(check, { until: (seen: boolean) => seen, schedule: Schedule.spaced("200 millis") }).pipe(
-    Effect.timeout("2 minutes")
+    Effect.timeout(limit)
   )
 
 /** A remote "od:" that knows nothing but drive and token; an expired one, so that it has to refresh first. */
