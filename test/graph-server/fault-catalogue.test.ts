@@ -1,4 +1,6 @@
 /** Every fault of the catalogue can be scripted and given a rate, and is seen in log and counters. */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -107,6 +109,12 @@ const hits = Effect.map(admin("GET", "counters"), ({ text }) =>
 describe("the fault catalogue", () => {
   it("is covered by this file", () =>
     assert.deepStrictEqual(Object.keys(probes).sort(), Object.keys(GraphServer.faultCatalogue).sort()))
+
+  it("is in docs/embedded-drive.md, each by its name", () => {
+    const page = readFileSync(join(import.meta.dirname, "../../docs/embedded-drive.md"), "utf8")
+    const missing = Object.keys(GraphServer.faultCatalogue).filter((name) => !page.includes(`\`${name}\``))
+    assert.deepStrictEqual(missing, [])
+  })
 
   it.effect("has each fault scripted by count, given a rate, counted and taken back", () =>
     Effect.gen(function* () {
