@@ -56,45 +56,47 @@ const client = Effect.gen(function* () {
 })
 
 describe.skipIf(version === undefined || !isRoot)("onedrive", () => {
-  it.live("synchronises a personal drive both ways", () =>
-    Effect.gen(function* () {
-      const step = stepsOf(version ?? "")
-      const admin = yield* GraphServer.DriveAdmin
-      const { local, sync } = yield* client
-      yield* admin.createFolder("/Documents")
-      yield* admin.putFile("/Documents/from the drive.txt", "one\n")
-      yield* admin.putFile("/large.bin", bytesOf(25 * 1024 * 1024))
-      yield* admin.putFile("/empty", "")
-      yield* step("first sync brings everything down", sync())
-      assert.deepStrictEqual(localFiles(local), yield* driveFiles())
+  for (const kind of ["personal", "business"] as const) {
+    it.live(`synchronises a ${kind} drive both ways`, () =>
+      Effect.gen(function* () {
+        const step = stepsOf(`${version} ${kind}`)
+        const admin = yield* GraphServer.DriveAdmin
+        const { local, sync } = yield* client
+        yield* admin.createFolder("/Documents")
+        yield* admin.putFile("/Documents/from the drive.txt", "one\n")
+        yield* admin.putFile("/large.bin", bytesOf(25 * 1024 * 1024))
+        yield* admin.putFile("/empty", "")
+        yield* step("first sync brings everything down", sync())
+        assert.deepStrictEqual(localFiles(local), yield* driveFiles())
 
-      mkdirSync(join(local, "new folder"))
-      writeFileSync(join(local, "new folder/small.txt"), "small\n")
-      writeFileSync(join(local, "new folder/empty"), "")
-      writeFileSync(join(local, "new folder/large.bin"), bytesOf(25 * 1024 * 1024 + 1))
-      appendFileSync(join(local, "Documents/from the drive.txt"), "two\n")
-      yield* step("local changes go up", sync())
-      assert.deepStrictEqual(localFiles(local), yield* driveFiles())
-      assert.strictEqual((yield* admin.tree()).length, 8)
+        mkdirSync(join(local, "new folder"))
+        writeFileSync(join(local, "new folder/small.txt"), "small\n")
+        writeFileSync(join(local, "new folder/empty"), "")
+        writeFileSync(join(local, "new folder/large.bin"), bytesOf(25 * 1024 * 1024 + 1))
+        appendFileSync(join(local, "Documents/from the drive.txt"), "two\n")
+        yield* step("local changes go up", sync())
+        assert.deepStrictEqual(localFiles(local), yield* driveFiles())
+        assert.strictEqual((yield* admin.tree()).length, 8)
 
-      yield* admin.replace("/new folder/small.txt", "changed outside\n")
-      yield* admin.rename("/Documents", "Papers")
-      yield* admin.delete("/empty")
-      rmSync(join(local, "large.bin"))
-      yield* step("changes of both sides meet", sync())
-      assert.deepStrictEqual(localFiles(local), yield* driveFiles())
-      assert.strictEqual(readFileSync(join(local, "new folder/small.txt"), "utf8"), "changed outside\n")
-      assert.isFalse(existsSync(join(local, "empty")))
-      const log = yield* GraphServer.RequestLog
-      const before = yield* log.count("PUT")
-      yield* step("nothing left to do", sync())
-      assert.strictEqual(yield* log.count("PUT"), before)
-    }).pipe(Effect.provide(GraphServer.layerMemory()))
-  )
+        yield* admin.replace("/new folder/small.txt", "changed outside\n")
+        yield* admin.rename("/Documents", "Papers")
+        yield* admin.delete("/empty")
+        rmSync(join(local, "large.bin"))
+        yield* step("changes of both sides meet", sync())
+        assert.deepStrictEqual(localFiles(local), yield* driveFiles())
+        assert.strictEqual(readFileSync(join(local, "new folder/small.txt"), "utf8"), "changed outside\n")
+        assert.isFalse(existsSync(join(local, "empty")))
+        const log = yield* GraphServer.RequestLog
+        const before = yield* log.count("PUT")
+        yield* step("nothing left to do", sync())
+        assert.strictEqual(yield* log.count("PUT"), before)
+      }).pipe(Effect.provide(GraphServer.layerMemory({ kind })))
+    )
+  }
 
   it.live("follows both sides in monitor mode", () =>
     Effect.gen(function* () {
-      const step = stepsOf(version ?? "")
+      const step = stepsOf(`${version} personal`)
       const admin = yield* GraphServer.DriveAdmin
       const { local, sync, monitor } = yield* client
       yield* admin.createFolder("/Documents")
