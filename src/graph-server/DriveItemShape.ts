@@ -106,8 +106,9 @@ export const makeShaper = (context: ShapeContext): ((row: ItemRow) => Json) => {
       const gone = deletedItem(row, model, parentReference(row))
       return select === undefined ? gone : pick(gone, select)
     }
-    const item = liveItem(row, context)
-    if (wantsWebUrl && row.facet !== "vault") item["webUrl"] = webUrl(row, model.tags.id(row.id))
+    const id = model.tags.id(row.id)
+    const item = liveItem(row, id, context)
+    if (wantsWebUrl && row.facet !== "vault") item["webUrl"] = webUrl(row, id)
     if (wantsParent) item["parentReference"] = parentReference(row)
     if (wantsUrl && row.content !== null) item[downloadUrlKey] = context.downloadUrl(row, row.content)
     return select === undefined ? item : pick(item, select)
@@ -125,7 +126,7 @@ export const pick = (item: Json, select: ReadonlySet<string>): Json =>
   )
 
 /** Built by assignment: a page has a thousand of them, and spreading costs more than all the rest. */
-const liveItem = (row: ItemRow, context: ShapeContext): Record<string, unknown> => {
+const liveItem = (row: ItemRow, id: string, context: ShapeContext): Record<string, unknown> => {
   const { model, isDelta } = context
   const eTag = model.tags.eTag(row)
   const isBusiness = model.kind === "business"
@@ -135,7 +136,7 @@ const liveItem = (row: ItemRow, context: ShapeContext): Record<string, unknown> 
     createdDateTime: timestamp(row.created),
     cTag: isDelta && isBusiness ? undefined : model.tags.cTag(row),
     eTag,
-    id: model.tags.id(row.id),
+    id,
     lastModifiedDateTime: timestamp(row.modified),
     name: row.name,
     description: row.description ?? undefined,
