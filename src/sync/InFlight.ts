@@ -1,10 +1,14 @@
-/** The intents that are being worked on, at most one for each item, and how many more each lane takes. */
+/** What is being worked on, at most one intent of each item or a stray, and how many more each lane takes. */
 import type { ItemId } from "../graph/DriveItem.ts"
+import { fold } from "../tree/fold.ts"
 import type { Ino } from "../tree/Item.ts"
 import type { Intent, Lane } from "../tree/Journal.ts"
+import type { Tree } from "../tree/Tree.ts"
 
 export interface Running {
-  readonly intent: Intent
+  readonly ino: Ino
+  /** Null for a stray. */
+  readonly intent: Intent | null
   readonly lane: Lane
   /** Server folder that something is being created in; its item may be gone here before it has arrived. */
   readonly into: ItemId | null
@@ -37,7 +41,7 @@ export class InFlight {
   }
 
   add(running: Running): void {
-    this.#running.set(running.intent.ino, running)
+    this.#running.set(running.ino, running)
     this.#free[running.lane]--
   }
 
@@ -52,7 +56,20 @@ export class InFlight {
    */
   rivalOf(ino: Ino, targets: ReadonlyArray<string>): Ino | undefined {
     const isRival = (running: Running) =>
-      running.intent.ino !== ino && running.targets.some((target) => targets.includes(target))
-    return this.all().find(isRival)?.intent.ino
+      running.ino !== ino && running.targets.some((target) => targets.includes(target))
+    return this.all().find(isRival)?.ino
   }
+}
+
+/** A place at the server, whatever the case of its name. */
+export const placeKey = (parent: ItemId, name: string): string => `${parent}/${fold(name)}`
+
+/** What an intent is about at the server: its item, and the place it is to have. */
+export const targetsOf = (tree: Tree["Service"], { ino, kind, remoteId }: Intent): ReadonlyArray<string> => {
+  const item = tree.get(ino)
+  const id = remoteId ?? item?.remoteId ?? null
+  const known = id === null ? [] : [id]
+  if (item === undefined || item.parent === null || (kind !== "create" && kind !== "move")) return known
+  const parent = tree.get(item.parent)?.remoteId ?? null
+  return parent === null ? known : [...known, placeKey(parent, item.name)]
 }

@@ -13,16 +13,15 @@ import { ContentStore } from "../content/ContentStore.ts"
 import type { ItemId } from "../graph/DriveItem.ts"
 import { supervise } from "../lifecycle/supervise.ts"
 import { isGone } from "../transfer/doubt.ts"
-import { fold } from "../tree/fold.ts"
 import { type Ino, type Item, rootIno } from "../tree/Item.ts"
-import type { Intent, Lane } from "../tree/Journal.ts"
+import type { Intent, Lane, Stray } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
 import { makeBrake } from "./brake.ts"
 import { makeConflicts } from "./conflicts.ts"
 import { makeContents } from "./contents.ts"
 import type { Health } from "./Health.ts"
-import { isUncommitted, type OrderContext, type Readiness, readiness } from "./order.ts"
-import { InFlight } from "./InFlight.ts"
+import { departure, isUncommitted, type OrderContext, type Readiness, readiness } from "./order.ts"
+import { InFlight, placeKey, type Running, targetsOf } from "./InFlight.ts"
 import type { SyncError } from "./pause.ts"
 import { done, later, makePlacement, type Outcome } from "./placement.ts"
 import { makePacing, trickle } from "./pacing.ts"
@@ -125,13 +124,13 @@ export const makePushLoop = Effect.fnUntraced(function* (
     if (intent.kind === "content" || intent.kind === "create") yield* hooks.uploaded
   })
 
-  const finished = Effect.fnUntraced(function* (intent: Intent, exit: Exit.Exit<void, SyncError>) {
+  const finished = Effect.fnUntraced(function* ({ ino, intent }: Running, exit: Exit.Exit<void, SyncError>) {
     if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-      yield* Effect.logError(`${intent.kind} of item ${intent.ino} failed`, exit.cause)
-      yield* rest(intent.ino, "an internal error: see the log")
+      yield* Effect.logError(`${intent?.kind ?? "stray"} of item ${ino} failed`, exit.cause)
+      yield* rest(ino, "an internal error: see the log")
     }
-    busy.remove(intent.ino)
-    resting.gotOn(intent.ino)
+    busy.remove(ino)
+    resting.gotOn(ino)
     yield* progress.raise
     yield* wake
   })
@@ -139,16 +138,32 @@ export const makePushLoop = Effect.fnUntraced(function* (
   const start = (intent: Intent, lane: Lane, effect: Effect.Effect<void, SyncError>): void => {
     const item = tree.get(intent.ino)
     const into = intent.kind === "create" && item !== undefined ? placement.parentIdOf(item) : null
-    busy.add({ intent, lane, into, targets: targetsOf(intent) })
-    fork(Effect.onExit(effect, (exit) => finished(intent, exit)).pipe(Effect.exit, Effect.asVoid))
+    run({ ino: intent.ino, intent, lane, into, targets: targetsOf(tree, intent) }, effect)
   }
 
-  const targetsOf = ({ ino, kind, remoteId }: Intent): ReadonlyArray<string> => {
-    const item = tree.get(ino)
-    const id = remoteId ?? item?.remoteId ?? null
-    const parent = item === undefined ? null : placement.parentIdOf(item)
-    const isPlaced = item !== undefined && parent !== null && (kind === "create" || kind === "move")
-    return [...(id === null ? [] : [id]), ...(isPlaced ? [`${parent}/${fold(item.name)}`] : [])]
+  const run = (running: Running, effect: Effect.Effect<void, SyncError>): void => {
+    busy.add(running)
+    fork(Effect.onExit(effect, (exit) => finished(running, exit)).pipe(Effect.exit, Effect.asVoid))
+  }
+
+  /** A stray is looked for before anything else is sent where it may be. */
+  const startStray = (stray: Stray): void => {
+    const { ino, place } = stray
+    if (busy.has(ino) || !busy.hasRoom("uploads") || resting.why(ino) !== undefined) return
+    const failed = (error: SyncError) =>
+      Effect.andThen(
+        error._tag === "GraphError" ? health.failed(error) : Effect.void,
+        rest(ino, `may have arrived at the server: ${error.message}`)
+      )
+    const work = Effect.catch(contents.settleStray(stray), failed)
+    run({ ino, intent: null, lane: "uploads", into: place.parent, targets: [placeKey(place.parent, place.name)] }, work)
+  }
+
+  /** An item whose answer has to be known before something else is sent to one of the targets. */
+  const rivalOf = (intent: Intent): Ino | undefined => {
+    const targets = targetsOf(tree, intent)
+    const isAt = ({ place }: Stray) => targets.includes(placeKey(place.parent, place.name))
+    return busy.rivalOf(intent.ino, targets) ?? tree.strays().find(isAt)?.ino
   }
 
   // ── a pass over the journal ──
@@ -169,9 +184,11 @@ export const makePushLoop = Effect.fnUntraced(function* (
     if (!lanes.some((lane) => hasRoom(lane, now))) return
     resting.expire(now)
     const seen = new Set<Ino>([...busy.inos(), ...resting.inos()])
-    const unsettled = new Set<ItemId>(resting.leaving())
+    const strays = tree.strays()
+    for (const stray of strays) startStray(stray)
+    const unsettled = new Set<ItemId>([...resting.leaving(), ...strays.map(({ place }) => place.parent)])
     for (const { intent, into } of busy.all()) {
-      leave(unsettled, intent)
+      if (intent !== null) leave(unsettled, intent)
       if (into !== null) unsettled.add(into)
     }
     for (const lane of lanes) yield* fill(lane, seen, now, unsettled)
@@ -196,7 +213,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
 
   /** Starts the intent or lets it rest; false when its turn comes by itself. */
   const admit = (intent: Intent, lane: Lane, context: OrderContext): boolean => {
-    const rival = busy.rivalOf(intent.ino, targetsOf(intent))
+    const rival = rivalOf(intent)
     const state: Readiness = rival === undefined ? readiness(context, intent) : waitsFor(rival)
     if (state._tag === "Ready") {
       if (lane === "uploads") pacing.started(context.now)
@@ -222,6 +239,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
   /** Until the next intent is due; intents that wait for others are looked at every now and then. */
   const untilDue = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
+    if (tree.strays().length > 0) return recheck
     const due = tree.nextDue()
     if (due === null) return null
     if (due > now) return due - now
@@ -260,7 +278,7 @@ export const makePushLoop = Effect.fnUntraced(function* (
     wake,
     progress,
     allowDeletes: Effect.andThen(brake.allow, wake),
-    hasStrays: () => busy.inos().some((ino) => isGone(tree, ino)),
+    hasStrays: () => tree.strays().length > 0 || busy.inos().some((ino) => isGone(tree, ino)),
     isUncommitted: (intent) => Effect.map(contextNow, (context) => isUncommitted(context, intent)),
     waitingFor: (intent) =>
       Effect.map(contextNow, (context) => {
@@ -274,10 +292,6 @@ export const makePushLoop = Effect.fnUntraced(function* (
 })
 
 const waitsFor = (on: Ino): Readiness => ({ _tag: "Waits", why: "waits for the answer to what was sent before", on })
-
-/** The server folder that the intent's item is about to leave. */
-const departure = ({ kind, base }: Intent): ItemId | null =>
-  kind === "delete" || kind === "move" ? (base?.parent ?? null) : null
 
 const leave = (unsettled: Set<ItemId>, intent: Intent): void => {
   const folder = departure(intent)

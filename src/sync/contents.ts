@@ -13,6 +13,7 @@ import type { GraphError } from "../graph/GraphError.ts"
 import { untilAnswered } from "../transfer/doubt.ts"
 import { Transfers, type Uploaded } from "../transfer/Transfers.ts"
 import type { Item } from "../tree/Item.ts"
+import type { Stray } from "../tree/Journal.ts"
 import { Tree } from "../tree/Tree.ts"
 import { baseSide, type Conflicts, localSide, remoteSide } from "./conflicts.ts"
 import type { SyncError } from "./pause.ts"
@@ -94,7 +95,7 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
     if (!isNew && isPassedOn(item, remote)) return yield* passOn(item, sent)
     if (tree.get(item.ino) === undefined) {
       if (isNew) yield* withdraw(remote)
-      return done
+      return yield* Effect.as(tree.dropUpload(item.ino), done)
     }
     if (isNew) yield* tree.confirm(item.ino, "create", 0, sent)
     // Took over another item's identity meanwhile: what was created is not its content's place any more.
@@ -127,7 +128,17 @@ export const makeContents = Effect.fnUntraced(function* (conflicts: Conflicts) {
   const withdraw = (remote: DriveItem) =>
     Effect.catchIf(untilAnswered(graph.delete(remote.id, remote.eTag)), isPreconditionFailed, () => Effect.void)
 
-  return { createFile, replaceFile }
+  /** What arrived of a file that was removed here before anybody knew; it stays when somebody changed it since. */
+  const settleStray = Effect.fnUntraced(function* ({ hash, ino, place, size }: Stray) {
+    const found = Option.getOrNull(yield* graph.child(place.parent, place.name))
+    if (found?.kind === "file" && found.hash === hash && found.size === size) {
+      const known = tree.byRemoteId(found.id)
+      if (known === undefined || tree.intents(known.ino).length === 0) yield* withdraw(found)
+    }
+    yield* tree.dropUpload(ino)
+  })
+
+  return { createFile, replaceFile, settleStray }
 })
 
 export type Contents = Effect.Success<ReturnType<typeof makeContents>>

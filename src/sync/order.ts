@@ -157,3 +157,7 @@ const isLeft = ({ tree }: OrderContext, holder: Ino): boolean => {
   const item = tree.get(holder)
   return item?.kind === "directory" && item.parent === null && item.remoteId !== null && tree.isLeft(item.remoteId)
 }
+
+/** The server folder that the intent's item is about to leave. */
+export const departure = ({ kind, base }: Intent): ItemId | null =>
+  kind === "delete" || kind === "move" ? (base?.parent ?? null) : null

@@ -22,6 +22,7 @@ import type { Uploaded } from "./Transfers.ts"
 import {
   beginSession,
   isResumable,
+  placeOf,
   resumeSession,
   sendFragments,
   type SessionContext,
@@ -51,8 +52,6 @@ export const makeUploads = Effect.fnUntraced(function* (
   const permits = yield* Semaphore.make(config.concurrency)
   /** Bytes left to send, by item; items that wait for a permit included. */
   const remaining = new Map<Ino, number>()
-  /** Where this process sent what is on record; a session keeps the target it was made for. */
-  const targets = new Map<Ino, UploadTarget>()
   let active = 0
 
   /** In a scope of its own: a snapshot that failed must not hold the body back until the upload ends. */
@@ -98,8 +97,7 @@ export const makeUploads = Effect.fnUntraced(function* (
   const putWhole = Effect.fnUntraced(function* ({ ino, snapshot, target }: SessionUpload) {
     const { generation, hash, size } = snapshot
     const bytes = yield* readSnapshot(snapshot, 0, size)
-    yield* tree.saveUpload({ ino, generation, url: "", expires: 0, hash, size })
-    targets.set(ino, target)
+    yield* tree.saveUpload({ ino, generation, url: "", expires: 0, hash, size, place: placeOf(target) })
     return yield* graph.putContent(target, bytes)
   })
 
@@ -110,8 +108,8 @@ export const makeUploads = Effect.fnUntraced(function* (
       tree,
       onProgress: (sent) => remaining.set(ino, upload.snapshot.size - sent)
     }
-    const sameTarget = isSame(targets.get(ino) ?? target, target)
-    const resumable = progress !== undefined && sameTarget && (yield* isResumable(progress, upload.snapshot))
+    const sameTarget = progress !== undefined && isSame(sentTo(progress, target), target)
+    const resumable = sameTarget && (yield* isResumable(progress, upload.snapshot))
     const session = resumable
       ? yield* Effect.catchIf(
           resumeSession(context, progress),
@@ -119,7 +117,6 @@ export const makeUploads = Effect.fnUntraced(function* (
           () => beginSession(context, upload)
         )
       : yield* beginSession(context, upload)
-    targets.set(ino, target)
     return yield* sendFragments(context, upload, session)
   })
 
@@ -154,7 +151,7 @@ export const makeUploads = Effect.fnUntraced(function* (
     const { ino, snapshot, target } = upload
     const progress = tree.upload(ino)
     if (progress !== undefined) {
-      const earlier = yield* findSent(targets.get(ino) ?? target, progress)
+      const earlier = yield* findSent(sentTo(progress, target), progress)
       if (Option.isSome(earlier)) {
         if (target._tag === "New" || target.id === earlier.value.id)
           return yield* report(upload, earlier.value, progress)
@@ -175,29 +172,22 @@ export const makeUploads = Effect.fnUntraced(function* (
     if (!(error instanceof GraphError)) return yield* error
     const gone = error.reason._tag === "SessionGone"
     if (!error.ambiguous && !gone && error.reason._tag !== "NameExists") {
-      if (!error.transient && error.reason._tag !== "Unauthenticated") yield* forgetUpload(ino)
+      if (!error.transient && error.reason._tag !== "Unauthenticated") yield* tree.dropUpload(ino)
       return yield* error
     }
     const looking =
       target._tag === "New" ? askUntilHeard(tree, ino, findSent(target, snapshot)) : findSent(target, snapshot)
     const found = yield* Effect.mapError(looking, (failure) => (failure.transient ? error : failure))
     if (Option.isSome(found)) return found.value
-    if (!error.transient) yield* forgetUpload(ino)
+    if (!error.transient) yield* tree.dropUpload(ino)
     return yield* error
   })
 
-  const forgetUpload = (ino: Ino) =>
-    Effect.andThen(
-      Effect.sync(() => targets.delete(ino)),
-      tree.dropUpload(ino)
-    )
-
   const report = Effect.fnUntraced(function* (
-    { ino, snapshot, target }: SessionUpload,
+    { snapshot, target }: SessionUpload,
     item: DriveItem,
     sent: { readonly generation: number; readonly hash: string; readonly size: number }
   ) {
-    targets.delete(ino)
     const settled = yield* settle(item, target, snapshot)
     const uploaded: Uploaded = { item: settled, generation: sent.generation, sentHash: sent.hash, sentSize: sent.size }
     return uploaded
@@ -227,10 +217,7 @@ export const makeUploads = Effect.fnUntraced(function* (
         : Effect.scoped(
             Effect.ensuring(
               run(ino, target),
-              Effect.sync(() => {
-                remaining.delete(ino)
-                if (tree.upload(ino) === undefined) targets.delete(ino)
-              })
+              Effect.sync(() => remaining.delete(ino))
             )
           ),
     stats: () => ({
@@ -241,6 +228,10 @@ export const makeUploads = Effect.fnUntraced(function* (
   }
   return uploads
 })
+
+/** Where what is on record was sent to: a file may have been renamed, or have taken another one's place, since. */
+const sentTo = ({ place }: UploadProgress, target: UploadTarget): UploadTarget =>
+  place === null ? target : { _tag: "New", ...place }
 
 const isSame = (a: UploadTarget, b: UploadTarget): boolean =>
   a._tag === "New"

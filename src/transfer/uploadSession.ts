@@ -17,7 +17,7 @@ import {
 } from "../graph/GraphClient.ts"
 import { GraphError } from "../graph/GraphError.ts"
 import type { Ino } from "../tree/Item.ts"
-import type { UploadProgress } from "../tree/Journal.ts"
+import type { UploadPlace, UploadProgress } from "../tree/Journal.ts"
 import type { Tree } from "../tree/Tree.ts"
 import type { TransferError } from "./errno.ts"
 import { readSnapshot } from "./snapshotBytes.ts"
@@ -41,13 +41,25 @@ export interface SessionUpload {
   readonly snapshot: Snapshot
 }
 
+/** Where a new file is to appear; null for a new version. */
+export const placeOf = (target: UploadTarget): UploadPlace | null =>
+  target._tag === "New" ? { parent: target.parent, name: target.name } : null
+
 /** A fresh session, on record. */
 export const beginSession = Effect.fnUntraced(function* (context: SessionContext, upload: SessionUpload) {
   const { ino, snapshot, target } = upload
   const { generation, hash, size } = snapshot
   const options = { size, fileSystemInfo: { modified: snapshot.mtime } }
   const session = yield* context.graph.createUploadSession(target, options)
-  yield* context.tree.saveUpload({ ino, generation, url: session.url, expires: session.expires, hash, size })
+  yield* context.tree.saveUpload({
+    ino,
+    generation,
+    url: session.url,
+    expires: session.expires,
+    hash,
+    size,
+    place: placeOf(target)
+  })
   return session
 })
 

@@ -51,7 +51,22 @@ export interface ParkedReason {
   readonly count: number
 }
 
-/** Progress of an upload session that survives a restart. The URL is a secret. */
+/** Where a new file is to appear at the server. */
+export interface UploadPlace {
+  readonly parent: ItemId
+  readonly name: string
+}
+
+/** A file that was sent, and removed here before it was known whether it arrived: nobody wants it there any more. */
+export interface Stray {
+  /** Of the item that it was. */
+  readonly ino: Ino
+  readonly place: UploadPlace
+  readonly hash: string
+  readonly size: number
+}
+
+/** What is being sent, and the session it goes by, which survive a restart. The URL is a secret. */
 export interface UploadProgress {
   readonly ino: Ino
   readonly generation: number
@@ -59,4 +74,6 @@ export interface UploadProgress {
   readonly expires: number
   readonly hash: string
   readonly size: number
+  /** Null for a new version of what the server has. */
+  readonly place: UploadPlace | null
 }

@@ -1,12 +1,13 @@
-/** Prepared statements over intents, bases, shadows and uploads: synchronous, no rules, no transactions of their own. */
+/** Prepared statements over intents, bases and shadows: synchronous, no rules, no transactions of their own. */
 import type { DriveItem, ItemId } from "../graph/DriveItem.ts"
 import type { Database } from "../platform/Sqlite.ts"
 import { fold } from "./fold.ts"
 import { Ino } from "./Item.ts"
-import type { Intent, IntentKind, JournalSummary, Lane, ParkedReason, UploadProgress } from "./Journal.ts"
+import type { Intent, IntentKind, JournalSummary, Lane, ParkedReason } from "./Journal.ts"
 import type { ItemTable, Row } from "./ItemTable.ts"
 import type { Base } from "./journalAlgebra.ts"
 import { Recent } from "./Recent.ts"
+import { makeUploadTable, type UploadTable } from "./UploadTable.ts"
 
 /** In the order of work of one item; the index is what the table stores. */
 const kinds: ReadonlyArray<IntentKind> = ["create", "move", "content", "times", "delete"]
@@ -54,7 +55,7 @@ export interface NewIntent {
   readonly notBefore: number
 }
 
-export interface JournalTable {
+export interface JournalTable extends UploadTable {
   intents(ino: Ino): ReadonlyArray<Intent>
   has(ino: Ino): boolean
   /** In order of seq. */
@@ -86,14 +87,11 @@ export interface JournalTable {
   shadow(ino: Ino): DriveItem | undefined
   setShadow(ino: Ino, item: DriveItem): void
   dropShadow(ino: Ino): void
-  upload(ino: Ino): UploadProgress | undefined
-  saveUpload(progress: UploadProgress): void
-  dropUpload(ino: Ino): void
 }
 
 export const makeJournalTable = (db: Database, items: ItemTable): JournalTable => {
   const bases = baseStatements(db)
-  return { ...intentStatements(db, items, bases.base), ...bases, ...uploadStatements(db) }
+  return { ...intentStatements(db, items, bases.base), ...bases, ...makeUploadTable(db) }
 }
 
 const intentStatements = (db: Database, items: ItemTable, base: JournalTable["base"]) => {
@@ -248,29 +246,5 @@ const baseStatements = (db: Database) => {
     },
     setShadow: (ino: Ino, item: DriveItem) => void setShadow.run(ino, JSON.stringify(item)),
     dropShadow: (ino: Ino) => void dropShadow.run(ino)
-  }
-}
-
-interface UploadColumns {
-  readonly ino: number
-  readonly generation: number
-  readonly url: string
-  readonly expires: number
-  readonly hash: string
-  readonly size: number
-}
-
-const uploadStatements = (db: Database) => {
-  const get = db.prepare<UploadColumns>("SELECT ino, generation, url, expires, hash, size FROM uploads WHERE ino = ?")
-  const save = db.prepare("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?)")
-  const drop = db.prepare("DELETE FROM uploads WHERE ino = ?")
-  return {
-    upload: (ino: Ino): UploadProgress | undefined => {
-      const row = get.get(ino)
-      return row === undefined ? undefined : { ...row, ino: Ino(row.ino) }
-    },
-    saveUpload: ({ ino, generation, url, expires, hash, size }: UploadProgress) =>
-      void save.run(ino, generation, url, expires, hash, size),
-    dropUpload: (ino: Ino) => void drop.run(ino)
   }
 }

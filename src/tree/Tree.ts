@@ -15,7 +15,7 @@ import type { Events } from "../events/Events.ts"
 import type { DriveItem, ItemId, Time } from "../graph/DriveItem.ts"
 import type { DeltaLink } from "../graph/GraphClient.ts"
 import type { ContentKey, Ino, Item, Kind } from "./Item.ts"
-import type { Intent, IntentKind, JournalSummary, Lane, ParkedReason, UploadProgress } from "./Journal.ts"
+import type { Intent, IntentKind, JournalSummary, Lane, ParkedReason, Stray, UploadProgress } from "./Journal.ts"
 import { makeTree } from "./makeTree.ts"
 import type { MountDatabase } from "./MountDatabase.ts"
 import type { TreeError } from "./TreeError.ts"
@@ -201,6 +201,8 @@ export class Tree extends Context.Service<
     resolveConflict(ino: Ino, outcome: ConflictOutcome): Effect.Effect<void, TreeError>
     saveUpload(progress: UploadProgress): Effect.Effect<void, TreeError>
     upload(ino: Ino): UploadProgress | undefined
+    /** What may have arrived at the server of files that are gone here; `dropUpload` when that is settled. */
+    strays(): ReadonlyArray<Stray>
     dropUpload(ino: Ino): Effect.Effect<void, TreeError>
 
     // ── what the server says ──

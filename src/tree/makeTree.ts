@@ -86,6 +86,7 @@ export const makeTree = Effect.gen(function* () {
     isLeft: journal.isLeft,
     lastLocalChange: () => lastLocalChange,
     upload: journal.upload,
+    strays: journal.strays,
     getXattr: xattrs.get,
     listXattrs: xattrs.list,
     ...queries
@@ -183,6 +184,7 @@ type Reads =
   | "lastLocalChange"
   | "remoteHolder"
   | "upload"
+  | "strays"
   | "getXattr"
   | "listXattrs"
 type LocalChanges =

@@ -79,6 +79,7 @@ export const finishDelete = (state: TreeState, tx: Tx, ino: Ino): void => {
   items.identify(ino, noIdentity)
   journal.dropBase(ino)
   journal.dropShadow(ino)
+  journal.dropUpload(ino)
   settle(state, tx, ino)
   purgeIfForgotten(state, ino)
 }

@@ -174,4 +174,19 @@ CREATE TRIGGER items_placed AFTER UPDATE OF parent ON items WHEN OLD.parent IS N
 END;
 `
 
-export const migrations: ReadonlyArray<Migration> = [items + journal + remote + contents + totals, lanes]
+/**
+ * Where new files are sent to, and those that nobody has here any more although it is not known whether they arrived.
+ */
+const places = `
+ALTER TABLE uploads ADD COLUMN parent TEXT;
+ALTER TABLE uploads ADD COLUMN name TEXT;
+CREATE TABLE strays (
+  ino INTEGER PRIMARY KEY,
+  parent TEXT NOT NULL,
+  name TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  size INTEGER NOT NULL
+) STRICT;
+`
+
+export const migrations: ReadonlyArray<Migration> = [items + journal + remote + contents + totals, lanes, places]

@@ -80,7 +80,8 @@ export const settle = (state: TreeState, tx: Tx, ino: Ino, renewal: Renewal = { 
   for (const kind of wanted) want(state, tx, row, kind, wanted, existing, renewal)
   if (wanted.length > 0) tx.work = true
   // A delete has to know what may have arrived of the item.
-  if (wanted.every((kind) => kind === "move" || kind === "times")) journal.dropUpload(ino)
+  if (wanted.length === 0 && row.remoteId === null) journal.strand(ino)
+  else if (wanted.every((kind) => kind === "move" || kind === "times")) journal.dropUpload(ino)
   if (wanted.length > 0 || row.remoteId === null) return
   journal.dropBase(ino)
   if (journal.shadow(ino) !== undefined && !isEditing(state, row)) tx.cleaned.push(ino)
@@ -142,7 +143,7 @@ export const purgeIfForgotten = (state: TreeState, ino: Ino): void => {
 export const purge = ({ items, journal, bodies, xattrs }: TreeState, ino: Ino): void => {
   journal.dropBase(ino)
   journal.dropShadow(ino)
-  journal.dropUpload(ino)
+  journal.strand(ino)
   bodies.staleAll(ino)
   xattrs.removeAll(ino)
   items.delete(ino)

@@ -2,8 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { DriveAdmin, Faults } from "../../src/graph-server/GraphServer.ts"
+import { Tree } from "../../src/tree/Tree.ts"
 import {
   atServer,
+  device,
+  drive,
   here,
   mkdir,
   onDevice,
@@ -12,6 +15,7 @@ import {
   remove,
   rename,
   settle,
+  temporaryDirectory,
   textAtServer,
   write
 } from "./device.ts"
@@ -206,6 +210,50 @@ describe("arrived without an answer, then the server is out of reach", () => {
         assert.strictEqual(yield* textAtServer("/doc"), "content")
       })
     )
+  )
+
+  it.effect("nor one that is removed after a restart, or before it, and made again", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const run = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.provide(Effect.scoped(effect), device(directory), { local: true })
+      const outage = yield* run(
+        Effect.gen(function* () {
+          yield* mkdir("/dir")
+          yield* settle
+          yield* write("/dir/before", "content")
+          const before = yield* cutAfter("PUT")
+          yield* remove("/dir/before")
+          yield* before.cancel
+          return yield* (yield* Faults).inject({ times: 100_000, action: { _tag: "Refuse" } })
+        })
+      )
+      yield* outage.cancel
+      yield* run(write("/dir/before", "another"))
+      const later = yield* run(
+        Effect.gen(function* () {
+          yield* settle
+          assert.deepStrictEqual(yield* both, ["/dir/", "/dir/before"])
+          yield* write("/dir/after", "content")
+          return yield* cutAfter("PUT")
+        })
+      )
+      yield* run(
+        Effect.gen(function* () {
+          yield* remove("/dir/after")
+          yield* remove("/dir/before")
+          yield* remove("/dir")
+        })
+      )
+      yield* later.cancel
+      yield* run(
+        Effect.gen(function* () {
+          yield* settle
+          assert.deepStrictEqual(yield* both, [])
+          assert.deepStrictEqual((yield* Tree).strays(), [])
+        })
+      )
+    }).pipe(Effect.provide(drive()))
   )
 
   it.effect("a saved file that is removed meanwhile stays removed", () =>

@@ -252,7 +252,7 @@ describe("answers of the server", () => {
         yield* enumerate(remote("f", "a"))
         const { ino } = yield* find("/a")
         yield* edit(ino, 1)
-        const progress = { ino, generation: 1, url: "https://upload", expires: 5, hash: "h", size: 5 }
+        const progress = { ino, generation: 1, url: "https://upload", expires: 5, hash: "h", size: 5, place: null }
         yield* tree.saveUpload(progress)
         assert.deepStrictEqual(tree.upload(ino), progress)
         yield* tree.confirm(ino, "content", 1, uploaded("f", "a", 2))
