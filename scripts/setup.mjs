@@ -112,7 +112,9 @@ const systemPackages = async (tests) => {
   const install = [...manager.install, ...packages]
   const prefix = asRoot()
   if (prefix === undefined) {
-    throw new SetupError(`System packages are missing. Run this once, then start again:\n  sudo ${install.join(" ")}`)
+    const commands = [manager.refresh, install].filter((command) => command !== undefined)
+    const line = commands.map((command) => `sudo ${command.join(" ")}`).join(" && ")
+    throw new SetupError(`System packages are missing. Run this once, then start again:\n  ${line}`)
   }
   const elevated = (command) => {
     const [first, ...rest] = [...prefix, ...command]

@@ -15,7 +15,7 @@ const packages = {
   cmake: "cmake",
   "a C++17 compiler": "g++ (Debian, Ubuntu), gcc-c++ (Fedora, openSUSE) or gcc (Arch)",
   "pkg-config": "pkg-config (Debian, Ubuntu), pkgconf (others)",
-  "libfuse 3.14 or newer with headers": "libfuse3-dev (Debian, Ubuntu), fuse3-devel (Fedora, openSUSE) or fuse3 (Arch)"
+  "libfuse 3.14 or newer with headers": "libfuse3-dev (from Debian 12 and Ubuntu 24.04 on), fuse3-devel (Fedora, openSUSE) or fuse3 (Arch)"
 }
 
 const works = (command, ...args) => spawnSync(command, args, { stdio: "ignore" }).status === 0
