@@ -65,6 +65,8 @@ const places = [
   "/v1.0/me/drive/items/NO!1",
   "/v1.0/me/drive/special/documents",
   "/v1.0/me/drive/special/nothing",
+  "/v1.0/me/drive/items/special%3Adocuments",
+  "/v1.0/me/drive/sharedWithMe",
   "/v1.0/me/drives",
   "/v1.0/drives/b!none/root",
   "/v1.0/users/nobody/drive",
@@ -92,7 +94,9 @@ const moreTails = [
   "/thumbnails/0/huge",
   "/restore",
   "/search(q='')",
-  "/toString"
+  "/toString",
+  "/children/x",
+  "/delta()"
 ]
 const queries = [
   "",
@@ -103,7 +107,9 @@ const queries = [
   "?$orderby=x",
   "?%zz",
   "?$select=__proto__",
-  "?$expand=x"
+  "?$expand=x",
+  "?$filter=x",
+  "?format=pdf"
 ]
 const bodies = [
   "",
