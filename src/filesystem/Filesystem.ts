@@ -98,6 +98,8 @@ export class Filesystem extends Context.Service<
       content: ContentId,
       range: { readonly mode: number; readonly offset: number; readonly length: number }
     ): Effect.Effect<void, FsError>
+    /** The kernel holds these inodes no longer: a removed folder stayed for who was in it. */
+    forgotten(inos: ReadonlyArray<Ino>): Effect.Effect<void>
     unlink(parent: Ino, name: string): Effect.Effect<void, FsError>
     rmdir(parent: Ino, name: string): Effect.Effect<void, FsError>
     /** renameat2 with its flags: 0, NOREPLACE (1), EXCHANGE (2). Returns the item that is at `to` now. */
@@ -222,6 +224,7 @@ const make = Effect.fnUntraced(function* (config: FilesystemConfig) {
     fsyncDirectory,
     release: (ino, body, writable) => Effect.uninterruptible(openFiles.release(ino, body, writable)),
     allocate: (_, body, range) => Effect.uninterruptible(openFiles.allocate(body, range)),
+    forgotten: (inos) => Effect.uninterruptible(openFiles.forgotten(inos)),
     unlink: (parent, name) => Effect.uninterruptible(namespace.unlink({ parent, name })),
     rmdir: (parent, name) => Effect.uninterruptible(namespace.rmdir({ parent, name })),
     rename: (from, to, flags) => Effect.uninterruptible(namespace.rename(from, to, flags)),

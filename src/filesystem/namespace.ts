@@ -73,7 +73,7 @@ export const make = (layers: {
   const remove = Effect.fnUntraced(function* (place: Place, item: Item): Effect.fn.Return<void, FsError> {
     const now = yield* currentTime
     yield* Effect.mapError(tree.remove(item.ino, now), fromTree)
-    yield* openFiles.reclaim(item.ino)
+    yield* openFiles.reclaim(item)
   })
 
   const unlink = Effect.fnUntraced(function* (place: Place): Effect.fn.Return<void, FsError> {
@@ -144,7 +144,7 @@ export const make = (layers: {
       tree.rename(source.ino, { ...to, localOnly, now, keepsLocal: isLocalName }),
       fromTree
     )
-    if (Option.isSome(replaced)) yield* openFiles.reclaim(replaced.value.ino)
+    if (Option.isSome(replaced)) yield* openFiles.reclaim(replaced.value)
   })
 
   const exchange = Effect.fnUntraced(function* (

@@ -1,6 +1,7 @@
 /**
  * Open files: who has which item open, and what closing, syncing and truncating do. A removed item stays readable
- * through its handles; with the last one the tree may forget it.
+ * through its handles; with the last one the tree may forget it. Folders have no handles: a removed one stays for who is
+ * in it until the kernel forgets it.
  *
  * Nothing here waits for the network: opening a ghost opens an empty sparse body, truncating one needs no download.
  */
@@ -41,8 +42,10 @@ export interface OpenFiles {
   /** Recorded in the journal before it returns unless a writer will do that with its close. */
   truncate(item: Item, size: number): Effect.Effect<void, FsError>
   setModified(item: Item, mtime: Time, now: Time): Effect.Effect<void, FsError>
-  /** Lets the tree forget a removed item that nobody has open. */
-  reclaim(ino: Ino): Effect.Effect<void>
+  /** Lets the tree forget a removed item once nobody has it any more. */
+  reclaim(item: Item): Effect.Effect<void>
+  /** The kernel holds these no longer. */
+  forgotten(inos: ReadonlyArray<Ino>): Effect.Effect<void>
 }
 
 export const make = (layers: {
@@ -52,6 +55,8 @@ export const make = (layers: {
 }): OpenFiles => {
   const { tree, content, attributes } = layers
   const users = new Map<Ino, Users>()
+  /** Removed folders that the kernel holds. */
+  const left = new Set<Ino>()
 
   const enter = (ino: Ino, writable: boolean) => {
     const known = users.get(ino) ?? { handles: 0, writers: 0 }
@@ -68,13 +73,26 @@ export const make = (layers: {
     if (known.handles === 0) users.delete(ino)
   }
 
-  const reclaim = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<void> {
+  const forgetUnused = Effect.fnUntraced(function* (ino: Ino): Effect.fn.Return<void> {
     const item = tree.get(ino)
     if (item === undefined || item.parent !== null || users.has(ino)) return
     yield* Effect.catch(tree.forget(ino), (error) =>
       Effect.logWarning(`removed inode ${ino} is not forgotten yet: ${error.message}`)
     )
   })
+
+  const reclaim = (item: Item): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (item.kind === "file") return forgetUnused(item.ino)
+      left.add(item.ino)
+      return Effect.void
+    })
+
+  const forgotten = (inos: ReadonlyArray<Ino>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const unused = left.size === 0 ? [] : inos.filter((ino) => left.delete(ino))
+      return Effect.forEach(unused, forgetUnused, { discard: true })
+    })
 
   /** Counts a user of the item for as long as its body is open: a removed item is not forgotten meanwhile. */
   const acquire = (ino: Ino, writable: boolean) =>
@@ -84,7 +102,7 @@ export const make = (layers: {
         Effect.mapError(fromContent),
         Effect.onError(() => {
           leave(ino, writable)
-          return reclaim(ino)
+          return forgetUnused(ino)
         })
       )
     })
@@ -99,7 +117,7 @@ export const make = (layers: {
     if (writable) yield* written(ino, body)
     yield* content.release(body)
     leave(ino, writable)
-    yield* reclaim(ino)
+    yield* forgetUnused(ino)
   })
 
   const open = Effect.fnUntraced(function* (item: Item, writable: boolean): Effect.fn.Return<Opened, FsError> {
@@ -177,7 +195,8 @@ export const make = (layers: {
     allocate,
     truncate,
     setModified,
-    reclaim
+    reclaim,
+    forgotten
   }
 }
 

@@ -8,7 +8,14 @@
  * Fibers are uninterruptible but for the waits that declare themselves (filesystem/directories.ts), so a cancelled
  * request either gave up waiting and changed nothing (EINTR), or did what it was asked and says so.
  */
-import { Dispatcher, type HandleId, type Problem, type Request, type RequestId } from "@onemount/fuse-native"
+import {
+  Dispatcher,
+  type HandleId,
+  type NodeId,
+  type Problem,
+  type Request,
+  type RequestId
+} from "@onemount/fuse-native"
 import { Cause, Clock, Effect, Exit, Fiber, type Scope } from "effect"
 import type { FsError } from "../filesystem/FsError.ts"
 import { EINTR, EIO, ENODEV, errnoOf } from "./errno.ts"
@@ -115,19 +122,29 @@ export const make = Effect.fnUntraced(function* (
     found.leave?.()
   }
 
+  /** Nobody waits for it. */
+  const beside = (what: string, work: Effect.Effect<void>) => {
+    const logged = Effect.catchCause(work, (cause) => Effect.logError(`${what} failed`, cause))
+    Fiber.runIn(fork(logged, { uninterruptible: true }), scope)
+  }
+
   const release = (id: HandleId) => {
     const handle = handles.close(id)
     if (handle === undefined) return
     const { ino, content, writable } = handle
-    const work = filesystem.release(ino, content, writable)
-    const logged = Effect.catchCause(work, (cause) => Effect.logError(`release of inode ${ino} failed`, cause))
-    Fiber.runIn(fork(logged, { uninterruptible: true }), scope)
+    beside(`release of inode ${ino}`, filesystem.release(ino, content, writable))
+  }
+
+  const forget = (forgotten: ReadonlyArray<NodeId>) => {
+    const inos = forgotten.map((node) => nodes.ino(node))
+    for (const node of forgotten) nodes.forget(node)
+    // Those that are held by another spelling are not forgotten.
+    const free = nodes.hasAliases ? inos.filter((ino) => !nodes.nodes(ino).some((node) => nodes.knows(node))) : inos
+    beside("forgetting inodes", filesystem.forgotten(free))
   }
 
   for (const op of answeredOps) dispatcher.handle(op, start)
-  dispatcher.handle("forget", ({ nodes: forgotten }) => {
-    for (const node of forgotten) nodes.forget(node)
-  })
+  dispatcher.handle("forget", ({ nodes: forgotten }) => forget(forgotten))
   dispatcher.handle("release", (request) => release(request.handle))
   dispatcher.handle("drained", ({ node, content }) => shares.drained(node, content))
   dispatcher.handle("cancel", (request) => cancel(request.target))

@@ -202,7 +202,9 @@ describe("Dispatch", () => {
   it.effect("takes forget and release without a reply", () =>
     Effect.gen(function* () {
       const released: Array<unknown> = []
+      const forgotten: Array<Ino> = []
       const { one, ask, reply, session, nodes, handles } = yield* mounted({
+        forgotten: (inos) => Effect.sync(() => void forgotten.push(...inos)),
         lookup: () => Effect.succeed(statOf(7, "a")),
         open: () => Effect.succeed({ stat: statOf(7, "a"), content: content(3), trusted: false }),
         release: (...call) => Effect.sync(() => void released.push(call))
@@ -223,6 +225,7 @@ describe("Dispatch", () => {
       session.kernel.forget(node(7), 2)
       ask({ op: "forget", nodes: [node(7)] })
       assert.isFalse(nodes.knows(node(7)))
+      assert.deepStrictEqual(forgotten, [Ino(7)])
       assert.deepStrictEqual(released, [[7, 3, true]])
       assert.strictEqual(handles.size, 0)
       assert.strictEqual(session.answers.length, answers)

@@ -186,6 +186,10 @@ print({errno_of(os.setxattr, "told.txt", "user.onemount." + name, b"x") for name
     )
   })
 
+  test("A13: there is no birth time", async () => {
+    assert.strictEqual(await here(shared.mount, "stat -c %W plain.txt"), "0\n")
+  })
+
   test("U1: symlink and link are EPERM", async () => {
     const out = await python(
       shared.mount,

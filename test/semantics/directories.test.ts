@@ -1,4 +1,5 @@
 /** docs/SEMANTICS.md, "Directories". */
+import { join } from "node:path"
 import { assert, describe, test } from "vitest"
 import { at, here, paths, put, putFolder, python, shareMount, whileSilent } from "./support.ts"
 
@@ -38,6 +39,35 @@ os.unlink("moved/file"); print(os.listdir("moved"), os.path.exists("made"), time
     const there = await paths(shared.drive)
     assert.includeMembers([...there], ["/moved/", "/moved/deep/"])
     assert.notInclude(there, "/made/")
+  })
+
+  test("D12: a folder that is removed while somebody is in it is empty for them, and nothing can be made in it", async () => {
+    const sync = [
+      process.execPath,
+      join(import.meta.dirname, "../../dist/main.js"),
+      "sync",
+      "--wait",
+      shared.mount.path
+    ]
+    const out = await python(
+      shared.mount,
+      `
+import subprocess
+top, environment = os.getcwd(), {**os.environ, **${JSON.stringify(shared.mount.env)}}
+for atServer in (False, True):
+    send = lambda: atServer and subprocess.run(${JSON.stringify(sync)}, check=True, env=environment)
+    os.makedirs("gone/over"); fd = os.open("gone", os.O_RDONLY); over = os.open("gone/over", os.O_RDONLY); os.chdir("gone")
+    send()
+    os.mkdir("new"); os.rename("new", "over"); os.rmdir("over"); os.rmdir("../gone")
+    send()
+    for left in (fd, over):
+        print(os.fstat(left).st_nlink, os.listdir(left), errno_of(os.fchmod, left, 0o700), errno_of(os.fsync, left))
+        print(errno_of(os.mkdir, "x", dir_fd=left), errno_of(os.stat, "x", dir_fd=left), errno_of(os.getcwd))
+        os.close(left)
+    os.chdir(top)
+`
+    )
+    assert.deepStrictEqual(out, Array.from({ length: 4 }, () => ["0 [] ok ok", "ENOENT ENOENT ENOENT"]).flat())
   })
 
   test("D5: a new file renamed over another becomes its next version: the item at the server stays the same", async () => {

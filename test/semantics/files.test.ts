@@ -179,6 +179,28 @@ print(os.copy_file_range(a, b, 100), os.pread(b, 10, 0))
     )
     assert.deepStrictEqual(out, ["ENOTSUP ENOTSUP ENOTTY", "6 b'copied'"])
   })
+
+  test("F20: O_DIRECT takes any offset and length; epoll takes files, always ready", async () => {
+    const out = await python(
+      shared.mount,
+      `
+import select
+fd = os.open("direct", os.O_CREAT | os.O_RDWR | os.O_DIRECT)
+print(os.pwrite(fd, b"unaligned", 3), os.pread(fd, 100, 1))
+poll = select.epoll(); poll.register(fd, select.EPOLLIN | select.EPOLLOUT); print(poll.poll(0)[0][1])
+`
+    )
+    assert.deepStrictEqual(out, ["9 b'\\x00\\x00unaligned'", "5"])
+  })
+
+  test("F21: a removed file that is open nowhere is gone: a descriptor of O_PATH does not keep it", async () => {
+    const out = await python(
+      shared.mount,
+      `write("path-only", "x"); fd = os.open("path-only", os.O_PATH); os.unlink("path-only"); print(errno_of(os.fstat, fd))`
+    )
+    assert.deepStrictEqual(out, ["ESTALE"])
+  })
+
   test("F14: when the disk's reserve is reached write is ENOSPC, and so is reading what is not here; unsent changes stay", async () => {
     const [out, full] = await whileSilent(shared.drive, async () => {
       await here(shared.mount, "printf 'not sent yet' > unsent.txt")
