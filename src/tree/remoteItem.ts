@@ -5,6 +5,7 @@
  * what was deleted here) nothing moves and the server's version waits as the shadow.
  */
 import type { DriveItem } from "../graph/DriveItem.ts"
+import { fold } from "./fold.ts"
 import type { Row } from "./ItemTable.ts"
 import type { Base } from "./journalAlgebra.ts"
 import { sameTime } from "./journalAlgebra.ts"
@@ -26,7 +27,7 @@ export const applyRemote = (state: TreeState, tx: Tx, item: DriveItem): void => 
     known !== undefined && item.parentId === null ? { ...item, parentId: serverFolder(state, known) } : item
   const folder = folderFor(state, tx, known, remote)
   if (folder === undefined) return cursor.park(remote)
-  if (known === undefined) return insertRemote(state, tx, folder, remote)
+  if (known === undefined) return isStray(state, remote) ? cursor.park(remote) : insertRemote(state, tx, folder, remote)
   if (known.seen !== cursor.enumeration()) items.seen(known.ino, cursor.enumeration())
   if (isOlder(remote.eTag, known.eTag)) return
   if (known.kind !== kindOf(remote.kind)) return changeKind(state, tx, known, folder, remote)
@@ -35,6 +36,18 @@ export const applyRemote = (state: TreeState, tx: Tx, item: DriveItem): void => 
   if (isEditing(state, known) && !sameContent(known, remote)) return keepShadow(state, tx, known, remote)
   adopt(state, tx, known, folder, remote)
 }
+
+/** On its way out again, and nobody else's: what has its name here by now must not become one with it. */
+const isStray = ({ journal }: TreeState, { hash, name, parentId, size }: DriveItem): boolean =>
+  journal
+    .strays()
+    .some(
+      (stray) =>
+        stray.place.parent === parentId &&
+        fold(stray.place.name) === fold(name) &&
+        stray.hash === hash &&
+        stray.size === size
+    )
 
 const applyRoot = ({ items, cursor }: TreeState, tx: Tx, remote: DriveItem): void => {
   const root = items.get(rootIno)
