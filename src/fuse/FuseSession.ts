@@ -217,7 +217,7 @@ const cacheTimeout = Effect.fnUntraced(function* (timeouts: { readonly fresh: nu
 })
 
 const lookScript = `
-try { require("node:fs").statSync(process.argv[1]) }
+try { require("node:fs").opendirSync(process.argv[1]).readSync() }
 catch (error) { process.stderr.write(error.message); process.exit(1) }`
 
 /** Reads through the mount from another process: when it returns, the whole way works. */

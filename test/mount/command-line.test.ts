@@ -54,6 +54,8 @@ describe("in the foreground", () => {
     assert.deepInclude(status, { mountpoint: at("mnt"), phase: "RUNNING", health: "online", drive: at("drive") })
     assert.deepInclude(status.pending, { intents: 0, uploads: 0, downloads: 0, bytes: 0 })
     assert.isAbove(status.items, 10)
+    const operations: ReadonlyArray<string> = status.requests.operations.map(({ name }: { name: string }) => name)
+    assert.include(operations, "readdir", "mounted means that a listing has succeeded")
     assert.deepStrictEqual(status.features.readdirPlus, { offered: true, active: true })
     assert.isAbove(status.cache.limit, status.cache.bytes)
     assert.isAtMost(status.cursor.age, 60)
