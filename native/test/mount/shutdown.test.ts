@@ -85,8 +85,8 @@ print(open('f1').read(), outcome(lambda: os.mkdir('d')), outcome(lambda: os.open
   it("needs no descriptor, when the process has none left", async () => {
     const [mountpoint, other] = [temporaryFolder(), temporaryFolder()]
     const exhausted = join(import.meta.dirname, "actors/exhausted.ts")
-    const script = `ulimit -n 100; exec '${process.execPath}' '${exhausted}' '${mountpoint}' '${other}'`
-    const { code, stderr, stdout } = await start("sh", "-ec", script).finished
+    const command = ["sh", "-ec", 'ulimit -n 100; exec "$@"', "sh", process.execPath, exhausted] as const
+    const { code, stderr, stdout } = await start(...command, mountpoint, other).finished
     assert.deepStrictEqual([code, stdout], [0, "mounted\nEMFILE\ngraceful unmounted\n"], stderr)
     assert.isFalse(isMounted(mountpoint) || isMounted(other))
     removeFolder(mountpoint)
