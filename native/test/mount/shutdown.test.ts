@@ -82,7 +82,9 @@ print(open('f1').read(), outcome(lambda: os.mkdir('d')), outcome(lambda: os.open
     assert.strictEqual(filesystem?.of("closed").length, 0, "whoever ends it knows")
   })
 
-  it("needs no descriptor, when the process has none left", async () => {
+  it("needs no descriptor, when the process has none left", async (context) => {
+    // It looks through a pipe whether an object may be looked at, and takes it for a wrong one where there is no pipe.
+    if (process.env["LD_PRELOAD"] !== undefined) return context.skip("the sanitizer needs descriptors of its own")
     const [mountpoint, other] = [temporaryFolder(), temporaryFolder()]
     const exhausted = join(import.meta.dirname, "actors/exhausted.ts")
     const command = ["sh", "-ec", 'ulimit -n 100; exec "$@"', "sh", process.execPath, exhausted] as const
