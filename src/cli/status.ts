@@ -10,10 +10,23 @@ interface Options {
 
 export const statusCommand = Effect.fn("cli.status")(function* ({ mountpoint, json }: Options) {
   const entries = Option.isSome(mountpoint) ? [yield* mountAt(mountpoint.value)] : yield* running
-  const all = yield* Effect.forEach(entries, (entry) => withClient(entry, (client) => client.status), {
+  const [all, silent] = yield* Effect.partition(entries, (entry) => withClient(entry, (client) => client.status), {
     concurrency: 4
   })
-  if (json) return yield* Console.log(JSON.stringify(all.length === 1 ? all[0] : all))
+  yield* show(all, { json, only: entries.length === 1 })
+  // A daemon that hangs hides no other.
+  const [first, ...others] = silent
+  if (first === undefined) return
+  for (const { message } of others) yield* Console.error(`onemount: ${message}`)
+  return yield* first
+})
+
+const show = Effect.fnUntraced(function* (
+  all: ReadonlyArray<Status>,
+  { json, only }: { readonly json: boolean; readonly only: boolean }
+) {
+  if (only && all.length === 0) return
+  if (json) return yield* Console.log(JSON.stringify(only ? all[0] : all))
   yield* Console.log(all.length === 0 ? "nothing is mounted" : all.map(describe).join("\n\n"))
 })
 

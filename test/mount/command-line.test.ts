@@ -107,6 +107,22 @@ describe("in the foreground", () => {
     assert.strictEqual((await end(mount, "SIGTERM")).code, 0)
   })
 
+  test("status of all shows those that answer, and ends with 6 when one does not", async () => {
+    const hung = await mountEmbedded()
+    await mkdir(at("mnt2"))
+    const other = harness.start(["mount", "--embedded", at("other"), at("mnt2")])
+    await other.line(/^mounted /m, 30_000)
+    hung.child.kill("SIGSTOP")
+    const { code, stdout, stderr } = await onemount("status", "--json")
+    hung.child.kill("SIGCONT")
+    assert.strictEqual(code, 6)
+    assert.deepStrictEqual(
+      JSON.parse(stdout).map(({ mountpoint }: { mountpoint: string }) => mountpoint),
+      [at("mnt2")]
+    )
+    assert.match(stderr, /^onemount: the daemon of .*\/mnt \(process \d+\) did not answer/)
+  })
+
   test("SIGHUP applies what can change and names the rest; a mistake changes nothing", async () => {
     const config = at("config.toml")
     await writeFile(config, '[log]\nlevel = "info"\n')
