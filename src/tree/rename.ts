@@ -102,7 +102,9 @@ const takeOver = (state: TreeState, tx: Tx, moved: Row, replaced: Row): void => 
   items.identify(moved.ino, replaced)
   moveServerSide(state, replaced.ino, moved.ino)
   const base = journal.base(moved.ino)
-  if (base === undefined || moved.kind !== "file") return
+  if (base === undefined) return
+  // A folder's own times are no business of the server's, see touchFolder.
+  if (moved.kind !== "file") return journal.setBase(moved.ino, { ...base, mtime: moved.mtime })
   // The server never had these bytes under this identity, whatever their generation.
   journal.setBase(moved.ino, { ...base, generation: -1 })
   if (moved.content !== null) bodies.version(moved.content, null)

@@ -298,4 +298,18 @@ describe("local changes", () => {
       })
     )
   )
+
+  it.effect("a new folder that takes the place of an empty one of the server is no change there", () =>
+    inTree((tree) =>
+      Effect.gen(function* () {
+        yield* enumerate(folder("x", "x"))
+        const made = yield* makeFolder("new")
+        yield* tree.setAttributes(made.ino, { mtime: { sec: 7, nsec: 0 }, now })
+        yield* tree.rename(made.ino, { parent: rootIno, name: "x", localOnly: false, now })
+        const { ino, remoteId } = yield* find("/x")
+        assert.deepStrictEqual([ino, `${remoteId}`], [made.ino, "x"])
+        assert.deepStrictEqual(yield* journal, [])
+      })
+    )
+  )
 })
