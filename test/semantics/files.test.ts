@@ -193,12 +193,34 @@ poll = select.epoll(); poll.register(fd, select.EPOLLIN | select.EPOLLOUT); prin
     assert.deepStrictEqual(out, ["9 b'\\x00\\x00unaligned'", "5"])
   })
 
-  test("F21: a removed file that is open nowhere is gone: a descriptor of O_PATH does not keep it", async () => {
+  test("F21: a removed file that is open nowhere is gone: neither O_PATH nor a lookup keeps it", async () => {
     const out = await python(
       shared.mount,
       `write("path-only", "x"); fd = os.open("path-only", os.O_PATH); os.unlink("path-only"); print(errno_of(os.fstat, fd))`
     )
     assert.deepStrictEqual(out, ["ESTALE"])
+    const seen = await python(
+      shared.mount,
+      `
+write("replaced", "0" * 5000)
+until, children = time.monotonic() + 2, []
+for digit in "01":
+    child = os.fork()
+    if child == 0:
+        while time.monotonic() < until:
+            write("next" + digit, digit * 5000); os.rename("next" + digit, "replaced")
+        os._exit(0)
+    children.append(child)
+seen = set()
+while time.monotonic() < until:
+    try: seen.add(read("replaced"))
+    except OSError as error: seen.add(errno.errorcode[error.errno])
+for child in children: os.waitpid(child, 0)
+whole = {digit * 5000 for digit in "01"}
+print(bool(seen & whole), seen - whole - {"ESTALE"})
+`
+    )
+    assert.deepStrictEqual(seen, ["True set()"])
   })
 
   test("F14: when the disk's reserve is reached write is ENOSPC, and so is reading what is not here; unsent changes stay", async () => {
