@@ -27,11 +27,13 @@ export const elsewhere: Readonly<Record<string, ReadonlyArray<Reference>>> = {
   ],
   V3: [
     conflict("edited on both sides: both are kept"),
+    conflict("created on both sides, and theirs seen before ours was sent: both are kept, alike ones are one"),
     unit("contract/content", "an older version is not read and not overwritten")
   ],
   V4: [sync("a folder that got a stranger's file is not deleted")],
   V5: [
     unit("content/keeping", "spares what is open, what was changed and what was never sent"),
+    unit("content/keeping", "spares what has become local-only, as in the trash: it is the only copy"),
     mount("shares", "goes when its room is needed, and not while somebody reads it")
   ],
   F2: [
@@ -55,6 +57,7 @@ export const elsewhere: Readonly<Record<string, ReadonlyArray<Reference>>> = {
   D4: [
     sync("two files swap their names"),
     sync("a folder and the folder in it change places"),
+    sync("a folder gives its name to what was in it"),
     sync("rm -rf of a known tree")
   ],
   D7: [mount("namespace", "follows rename(2) and renameat2(2)")],
@@ -81,7 +84,10 @@ export const elsewhere: Readonly<Record<string, ReadonlyArray<Reference>>> = {
   C4: [conflict("deleted here, only renamed there: it is deleted")],
   C5: [conflict("renamed here, edited there: both hold")],
   C6: [conflict("renamed to a name another client took: another name here")],
-  C7: [unit("tree/remoteChanges", "an edit through a handle on an older version is a conflict, not an overwrite")],
+  C7: [
+    unit("tree/remoteChanges", "an edit through a handle on an older version is a conflict, not an overwrite"),
+    conflict("edited through a handle on an older version: both are kept")
+  ],
   C8: [conflict("a server that rewrites documents is right, without a conflict or a second upload")],
   S4: [e2e("second-client", "a poll brings changes without being asked")],
   S5: [sync("a full drive parks the change and sends it when there is room")],
