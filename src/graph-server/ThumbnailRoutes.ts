@@ -1,6 +1,6 @@
 /**
- * Thumbnails (Microsoft Graph, thumbnailSet): PNG images are scaled, other pictures get a tile whose colour comes from
- * their content. Files without a picture have none. All of them are PNG, whatever the original was.
+ * Thumbnails (Microsoft Graph, thumbnailSet): PNG and JPEG images are scaled, other pictures get a tile whose colour comes
+ * from their content. Files without a picture have none. All of them are PNG, whatever the original was.
  */
 import { Effect, Stream } from "effect"
 import { type ApiError, attempt, itemNotFound } from "./ApiError.ts"
@@ -9,7 +9,7 @@ import { type Json, mimeType } from "./DriveItemShape.ts"
 import { type DriveParts, find } from "./DriveParts.ts"
 import type { DriveResponse } from "./Exchange.ts"
 import type { ItemRow } from "./ItemTable.ts"
-import { type Box, crop, decodePng, encodePng, type Picture, shrink } from "./Png.ts"
+import { type Box, crop, type Picture, shrink } from "./Picture.ts"
 import { type ItemAddress, unknownSegment } from "./Routing.ts"
 
 interface Size extends Box {
@@ -93,7 +93,8 @@ export const thumbnailImage = Effect.fnUntraced(function* (
     if (stored === undefined || wanted === undefined) throw thumbnailNotFound()
     return { content: granted.content, length: stored, size: wanted }
   })
-  const picture = length > decodeLimit ? undefined : decodePng(yield* readAll(parts, content, length))
+  const { decodePicture, encodePng } = yield* Effect.promise(() => import("./PictureFile.ts"))
+  const picture = length > decodeLimit ? undefined : decodePicture(yield* readAll(parts, content, length))
   const shown = picture === undefined ? tile(content, size) : size.isCropped ? crop(picture, size) : picture
   const headers = { "content-type": "image/png", "cache-control": "private, max-age=3600" }
   return { status: 200, headers, body: encodePng(shrink(shown, size)) }

@@ -1,7 +1,7 @@
 /** A small believable drive to look at and to try things on; the same bytes and times every time. */
 import { Effect } from "effect"
 import { DriveAdmin } from "./DriveAdmin.ts"
-import { encodePng } from "./Png.ts"
+import type { Picture } from "./Picture.ts"
 
 const day = 24 * 60 * 60 * 1000
 const firstDay = Date.UTC(2026, 0, 12, 8, 30)
@@ -32,18 +32,18 @@ const budget = ["Month,Rent,Travel,Hardware"]
   )
   .join("\r\n")
 
-const files: ReadonlyArray<readonly [path: string, content: () => Uint8Array | string]> = [
+const files: ReadonlyArray<readonly [path: string, content: () => Picture | Uint8Array | string]> = [
   ["/Documents/Read me first.md", () => readme],
   ["/Documents/Meeting notes.txt", () => minutes],
   ["/Documents/Budget 2026.csv", () => budget],
   ["/Documents/Übersicht für Jörg.txt", () => "Grüße aus dem Büro: die Übersicht folgt am Freitag.\n"],
   ["/Documents/Empty file.txt", () => ""],
-  ["/Pictures/Sunrise.png", () => png(320, 180, (x, y) => [255 - y, 120 + y / 2, 60 + x / 3])],
+  ["/Pictures/Sunrise.png", () => picture(320, 180, (x, y) => [255 - y, 120 + y / 2, 60 + x / 3])],
   [
     "/Pictures/Checkerboard.png",
-    () => png(128, 128, (x, y) => (((x >> 4) + (y >> 4)) % 2 === 0 ? [240, 240, 240] : [40, 60, 90]))
+    () => picture(128, 128, (x, y) => (((x >> 4) + (y >> 4)) % 2 === 0 ? [240, 240, 240] : [40, 60, 90]))
   ],
-  ["/Pictures/Rings.png", () => png(200, 200, (x, y) => ring(Math.hypot(x - 100, y - 100)))],
+  ["/Pictures/Rings.png", () => picture(200, 200, (x, y) => ring(Math.hypot(x - 100, y - 100)))],
   ["/Notes/Shopping list.md", () => "- [ ] coffee\n- [ ] oats\n- [x] batteries\n"],
   ["/Notes/Ideas.md", () => "# Ideas\n\nA shelf for the hallway. Ask Wei for the drill.\n"],
   ["/Projects/2026/Website/src/pages/about/index.html", () => "<!doctype html>\n<title>About</title>\n<p>Hello.</p>\n"],
@@ -54,14 +54,16 @@ const files: ReadonlyArray<readonly [path: string, content: () => Uint8Array | s
 export const seedSample = Effect.gen(function* () {
   const admin = yield* DriveAdmin
   if ((yield* admin.tree()).length > 0) return false
-  const made = new Set<string>()
+  const { encodePng } = yield* Effect.promise(() => import("./PictureFile.ts"))
+  const folders = new Set<string>()
   for (const [index, [path, content]] of files.entries()) {
     const times = { created: firstDay + index * day, modified: firstDay + index * day + 45 * 60 * 1000 }
     for (const folder of foldersOf(path)) {
-      if (!made.has(folder)) yield* admin.createFolder(folder, times)
-      made.add(folder)
+      if (!folders.has(folder)) yield* admin.createFolder(folder, times)
+      folders.add(folder)
     }
-    yield* admin.putFile(path, content(), times)
+    const made = content()
+    yield* admin.putFile(path, typeof made === "object" && "pixels" in made ? encodePng(made) : made, times)
   }
   return true
 })
@@ -75,12 +77,12 @@ type Colour = readonly [red: number, green: number, blue: number]
 
 const ring = (radius: number): Colour => (Math.floor(radius / 12) % 2 === 0 ? [200, 80, 60] : [250, 235, 215])
 
-const png = (width: number, height: number, colour: (x: number, y: number) => Colour): Uint8Array => {
+const picture = (width: number, height: number, colour: (x: number, y: number) => Colour): Picture => {
   const pixels = new Uint8ClampedArray(width * height * 3)
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) pixels.set(colour(x, y), (y * width + x) * 3)
   }
-  return encodePng({ width, height, pixels: new Uint8Array(pixels.buffer) })
+  return { width, height, pixels: new Uint8Array(pixels.buffer) }
 }
 
 /** Pseudo-random bytes (xorshift32), so that a wrong offset shows. */

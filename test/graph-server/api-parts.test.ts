@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as GraphServer from "../../src/graph-server/GraphServer.ts"
-import { decodePng } from "../../src/graph-server/Png.ts"
+import jpeg from "jpeg-js"
+import { decodePicture } from "../../src/graph-server/PictureFile.ts"
 import { call, drive, get, patch, post, put, remove } from "./api.ts"
 
 const root = "/me/drive/root"
@@ -178,6 +179,29 @@ describe("$batch", () => {
 })
 
 describe("thumbnails", () => {
+  it.effect("scale JPEG images, and damaged ones get a tile", () =>
+    Effect.gen(function* () {
+      const admin = yield* GraphServer.DriveAdmin
+      const [width, height] = [320, 240]
+      const half = (i: number) => (Math.floor(i / 4) % width < width / 2 ? [200, 30, 30, 255] : [30, 30, 200, 255])
+      const data = Buffer.from(Array.from({ length: width * height * 4 }, (_, i) => half(i)[i % 4] ?? 0))
+      const photo = jpeg.encode({ width, height, data }, 90).data
+      yield* admin.putFile("/photo.jpg", photo)
+      yield* admin.putFile("/damaged.jpg", photo.subarray(0, 100))
+      const small = Effect.fnUntraced(function* (name: string) {
+        const redirect = yield* get(`${root}:/${name}:/thumbnails/0/small/content`)
+        return decodePicture((yield* get(redirect.headers["location"] ?? "")).bytes)
+      })
+      const picture = yield* small("photo.jpg")
+      assert.deepStrictEqual([picture?.width, picture?.height], [96, 72])
+      const [red = 0, , blue = 0] = picture?.pixels ?? []
+      assert.isAbove(red, blue + 100, "left")
+      const [lastRed = 0, , lastBlue = 0] = picture?.pixels.slice(-3) ?? []
+      assert.isAbove(lastBlue, lastRed + 100, "right")
+      assert.deepStrictEqual((yield* small("damaged.jpg"))?.height, 96)
+    }).pipe(Effect.provide(drive()))
+  )
+
   it.effect("scale PNG images and exist for pictures only", () =>
     Effect.gen(function* () {
       yield* GraphServer.seedSample
@@ -185,7 +209,7 @@ describe("thumbnails", () => {
       const [set] = parse<{ readonly value: ReadonlyArray<Record<string, { readonly url: string }>> }>(sets.text).value
       const image = yield* get(set?.["small"]?.url ?? "", { token: null })
       assert.strictEqual(image.headers["content-type"], "image/png")
-      const picture = decodePng(image.bytes)
+      const picture = decodePicture(image.bytes)
       assert.deepStrictEqual([picture?.width, picture?.height], [96, 54])
       // The sample's sky is lighter at the top than its ground at the bottom.
       assert.isAbove(picture?.pixels[0] ?? 0, picture?.pixels.at(-3) ?? 255)
@@ -195,7 +219,7 @@ describe("thumbnails", () => {
       assert.strictEqual(none.body.value.length, 0)
       yield* put(`${root}:/fake.jpg:/content`, "no picture")
       const tile = yield* get(`${root}:/fake.jpg:/thumbnails/0/small/content`)
-      assert.strictEqual(decodePng((yield* get(tile.headers["location"] ?? "")).bytes)?.width, 96)
+      assert.strictEqual(decodePicture((yield* get(tile.headers["location"] ?? "")).bytes)?.width, 96)
       assert.include((yield* get(`${root}:/Pictures/Rings.png?$expand=thumbnails`)).text, '"large"')
       const measured = yield* get(`${root}:/Pictures/Sunrise.png:/thumbnails?$select=id,c80x80,c80x80_crop`)
       const [own] = parse<{ readonly value: ReadonlyArray<Record<string, { readonly url: string }>> }>(
@@ -203,7 +227,7 @@ describe("thumbnails", () => {
       ).value
       assert.deepStrictEqual(Object.keys(own ?? {}), ["id", "c80x80", "c80x80_crop"])
       const edges = Effect.fnUntraced(function* (size: string) {
-        const made = decodePng((yield* get(own?.[size]?.url ?? "")).bytes)
+        const made = decodePicture((yield* get(own?.[size]?.url ?? "")).bytes)
         return [made?.width, made?.height]
       })
       assert.deepStrictEqual(
