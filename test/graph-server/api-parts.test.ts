@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import jpeg from "jpeg-js"
+import * as GraphServer from "../../src/graph-server/GraphServer.ts"
 import { decodePicture } from "../../src/graph-server/PictureFile.ts"
 import { call, drive, get, patch, post, put, remove } from "./api.ts"
 
