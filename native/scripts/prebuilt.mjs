@@ -17,7 +17,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { prebuilt, requireTools, root, run } from "./toolchain.mjs"
 
-const allowed = /^(libc\.so\.6|ld-linux[-\w]*\.so\.\d)$/
+/** Parts of the C library. */
+const allowed = /^(lib[cm]\.so\.6|ld-linux[-\w]*\.so\.\d)$/
 const licence = "/usr/share/common-licenses/LGPL-2.1"
 const copyright = "/usr/share/doc/libfuse3-dev/copyright"
 
