@@ -48,7 +48,7 @@ describe.skipIf(!existsSync(licence) || process.env["FUSE_NATIVE_ADDON"] !== und
       cpSync(join(native, name), join(copy, name), { recursive: true })
     }
     const built = await run(process.execPath, [join(native, "scripts/prebuilt.mjs"), copy])
-    assert.match(built.stdout, /needs libc\.so\.6 and ld-linux\S* 2\.\d+ or newer/)
+    assert.match(built.stdout, /needs (libm\.so\.6 and )?libc\.so\.6 and ld-linux\S* 2\.\d+ or newer/)
     const archive = (await shell(copy, `npm pack --silent --pack-destination '${folder}'`)).trim()
 
     // Nothing else is found there.
