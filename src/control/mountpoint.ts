@@ -29,11 +29,15 @@ const probeLimit = 2000
 /** `silent`: nothing within the limit. */
 export type Answer = "alive" | "dead" | "silent"
 
+/** Of all calls: statfs(2) is the one that the kernel never answers from its caches, which outlive the daemon. */
 const probeScript = `
-try { require("node:fs").readdirSync(process.argv[1]) }
-catch (error) { process.exit(error.code === "ENOTCONN" ? 10 : 11) }`
+try { require("node:fs").statfsSync(process.argv[1]) }
+catch (error) { process.exit(["ENOTCONN", "ECONNABORTED"].includes(error.code) ? 10 : 11) }`
 
-/** Asks what is mounted at `path` through a child. Any answer but ENOTCONN, errors included, means somebody serves it. */
+/**
+ * Asks what is mounted at `path` through a child. Any answer but that there is no connection, or that it ended meanwhile,
+ * means somebody serves it, errors included.
+ */
 export const probe = (path: string): Effect.Effect<Answer> =>
   Effect.map(runScript(probeScript, [path], { timeout: probeLimit }), ({ code, timedOut }) =>
     timedOut ? "silent" : code === 10 ? "dead" : "alive"

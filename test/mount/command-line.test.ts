@@ -264,8 +264,10 @@ describe("as a daemon", () => {
 describe("a crashed daemon", () => {
   test("leaves a dead mount that the next start clears, with what was written", async () => {
     const mount = await mountEmbedded()
-    await shell(`echo kept > ${at("mnt")}/file.txt`)
+    // What was listed twice, the kernel goes on listing without a daemon.
+    await shell(`echo kept > ${at("mnt")}/file.txt; ls -la ${at("mnt")}; ls -la ${at("mnt")}`)
     await end(mount, "SIGKILL")
+    assert.include(await shell(`ls ${at("mnt")}`), "file.txt")
     assert.deepStrictEqual(mountsBelow(harness.directory), [at("mnt")])
     const again = await mountEmbedded()
     assert.match(again.stderr, /clearing the dead mount/)
@@ -274,7 +276,9 @@ describe("a crashed daemon", () => {
   })
 
   test("is cleared by unmount, too", async () => {
-    await end(await mountEmbedded(), "SIGKILL")
+    const mount = await mountEmbedded()
+    await shell(`ls -la ${at("mnt")}; ls -la ${at("mnt")}`)
+    await end(mount, "SIGKILL")
     assert.strictEqual((await onemount("status", "--json")).stdout, "[]\n")
     const { code, stderr } = await onemount("unmount", at("mnt"))
     assert.strictEqual(code, 0, stderr)
