@@ -22,8 +22,6 @@ export interface Logged {
 
 /** Of the file, in bytes: some hundred files' changes. */
 const size = 512 * 1024
-/** A commit is due when so much of it is used. */
-const full = 0.75 * size
 
 /** What an earlier run left at `path`; nothing when there is no such file. Throws what fs throws. */
 export const readLog = (path: string, salt: number): ReadonlyArray<RedoRecord> =>
@@ -61,10 +59,6 @@ export class RedoLog {
   /** Number of the last record. */
   get last(): number {
     return this.#number
-  }
-
-  get isFull(): boolean {
-    return this.#end > full
   }
 
   /** End of the record in the making, for `back`. */
