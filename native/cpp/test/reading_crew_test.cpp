@@ -39,7 +39,7 @@ constexpr std::chrono::milliseconds kMoment{20};
 
 }  // namespace
 
-TEST(threads_beyond_the_steady_ones_wait_aside_until_nobody_reads_and_something_takes_long) {
+TEST(threads_beyond_the_steady_ones_wait_aside_until_nobody_reads_and_something_may_last) {
   ReadingCrew crew;
   crew.enter(false);
   crew.enter(false);
@@ -65,11 +65,26 @@ TEST(short_requests_call_nobody) {
   CHECK(third.entersWithin(kSoon));
 }
 
-TEST(who_did_something_long_reads_on) {
+TEST(who_served_a_lasting_request_reads_on) {
   ReadingCrew crew;
   crew.enter(false);
   crew.enter(false);
   Reader third(crew, true);
+  CHECK(third.entersWithin(kSoon));
+}
+
+TEST(a_stream_of_lasting_requests_calls_the_others_and_single_ones_do_not) {
+  ReadingCrew crew;
+  crew.enter(false);
+  crew.enter(false);
+  Reader third(crew, false);
+  CHECK(!third.entersWithin(kMoment));
+  for (unsigned i = 0; i < 3 * ReadingCrew::kStream; i++) {
+    crew.ended(i % ReadingCrew::kStream != 0);
+    CHECK(i % ReadingCrew::kStream != 0 || !third.entersWithin(kMoment / 10));
+  }
+  CHECK(!third.entersWithin(kMoment));
+  crew.ended(true);
   CHECK(third.entersWithin(kSoon));
 }
 

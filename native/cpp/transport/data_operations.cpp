@@ -33,6 +33,7 @@ void Session::publish(Pending pending) {
       },
       reinterpret_cast<void*>(pending.id));
   pending_.add(std::move(pending));
+  published_ = true;
 }
 
 void Session::send(Pending pending, Record record) {

@@ -30,8 +30,8 @@ void logMessage(fuse_log_level, const char* format, va_list arguments) {
   }
 }
 
-// Files and disks; everything else is answered from memory or packed into the queue.
-bool mayTakeLong(const fuse_buf& request) {
+// Everything else is answered from memory or packed into the queue.
+bool reachesFiles(const fuse_buf& request) {
   if ((request.flags & FUSE_BUF_IS_FD) != 0) return true;
   switch (static_cast<const fuse_in_header*>(request.mem)->opcode) {
     case FUSE_READ:
@@ -145,16 +145,19 @@ int Session::start(std::string& message) {
 void Session::loop(unsigned slot) {
   useSlot(slot);
   fuse_buf buffer{};
-  bool takesLong = false;
+  bool lasted = false;
   while (!fuse_session_exited(session_)) {
     waitForRoom();
-    crew_.enter(takesLong);
+    crew_.enter(lasted);
     const int got = fuse_session_receive_buf(session_, &buffer);
-    takesLong = got > 0 && mayTakeLong(buffer);
-    crew_.began(takesLong);
+    const bool mayLast = got > 0 && reachesFiles(buffer);
+    crew_.began(mayLast);
     if (got == -EINTR) continue;
     if (got <= 0) break;
+    published_ = false;
     fuse_session_process_buf(session_, &buffer);
+    lasted = mayLast || published_;
+    crew_.ended(lasted);
   }
   std::free(buffer.mem);
   // The others will find the same.

@@ -195,6 +195,8 @@ class Session : public std::enable_shared_from_this<Session>, private ShutdownSt
   void detachHandle(const std::shared_ptr<Handle>& handle, bool abandoned = false);
   bool refuse(fuse_req_t request, Op op, uint64_t startNs);
   void publish(Pending pending);
+  /// Set by `publish`: somebody else answers the request that this thread was about.
+  static inline thread_local bool published_ = false;
   void answerRead(fuse_req_t request, uint64_t startNs, int error, const char* bytes, size_t length);
   void answerWrite(fuse_req_t request, uint64_t startNs, ssize_t result);
   Pending parked(fuse_req_t request, Op op, const ContentPtr& content, uint64_t startNs);
