@@ -265,8 +265,8 @@ export interface MountOptions {
   readonly allowOther?: boolean
   readonly readOnly?: boolean
   /**
-   * Loop threads at most, 1..16, default 4. Two of them read the device; the others join while files are read and
-   * written.
+   * Loop threads, 1..16, default 4. Two of them read the device; the others join for files and for what JavaScript
+   * answers.
    */
   readonly threads?: number
   /** Requests that may wait for JavaScript before the loop stops reading the device, 1..100_000, default 1000. */
